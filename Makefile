@@ -1,0 +1,84 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each does all of its own set-up.
+# Everything that is downloaded or started lives in one folder: HEADWATER_CACHE.
+
+PYTHON ?= python3
+ifeq ($(HEADWATER_CACHE),)
+  ifeq ($(shell id -u),0)
+    HEADWATER_CACHE := /var/cache/headwater
+  else
+    HEADWATER_CACHE := $(HOME)/.cache/headwater
+  endif
+endif
+export HEADWATER_CACHE
+export PYTHONUNBUFFERED := 1
+
+VENV := $(HEADWATER_CACHE)/venv-$(shell pwd | cksum | cut -d' ' -f1)
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+PACKAGES := worker connectors transforms
+
+.PHONY: help demo demo-clean test-fast test test-all check format bench reference clean
+
+help:
+	@echo 'make demo        replicate a database into topics, keep a view, rebuild it from offset zero (4 minutes)'
+	@echo 'make demo-clean  remove what the demo made'
+	@echo 'make test-fast   unit and contract tests (90 s)'
+	@echo 'make test        all tests but the long chaos runs'
+	@echo 'make test-all    everything'
+	@echo 'make check       ruff and mypy --strict'
+	@echo 'make bench       benchmarks, as ratios'
+
+# One line per set: a stamp in the venv is newer than pyproject.toml once the set is installed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Headwater needs Python 3.11 or newer; name it: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python venv is missing: apt-get install python3-venv'; exit 1; }
+	@mkdir -p $(HEADWATER_CACHE)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo,test]'
+	@touch $@ $(VENV)/demo.stamp
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/python -m demo
+
+demo-clean:
+	@rm -rf $(HEADWATER_CACHE)/demo $(HEADWATER_CACHE)/servers $(HEADWATER_CACHE)/postgresql-18 $(VENV)
+	@rmdir $(HEADWATER_CACHE) 2>/dev/null || true
+	@echo 'The demo, its servers and its packages are gone.'
+
+.PHONY: debian
+debian:
+	@[ -x /usr/lib/postgresql/15/bin/postgres ] || { echo 'The tests need PostgreSQL 15 beside 18: apt-get install postgresql-15'; exit 1; }
+
+test-fast: $(VENV)/test.stamp
+	$(PYTEST) tests/unit tests/contract
+
+test: debian $(VENV)/test.stamp
+	$(PYTEST) -m 'not long'
+
+test-all: debian $(VENV)/test.stamp
+	$(PYTEST)
+
+# The rooms are imported as headwater.worker and so on; mypy finds them through a link to the root.
+check: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@mkdir -p .mypy-root && ln -sfn .. .mypy-root/headwater
+	cd .mypy-root && $(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache $(addprefix headwater/,$(PACKAGES))
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+reference: $(VENV)/test.stamp
+	$(BIN)/python -m tests.reference
+
+bench: $(VENV)/test.stamp
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf build dist *.egg-info .mypy-root .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,80 @@
+"""Real servers for the tests: started once a session, a fresh database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from hypothesis import settings
+
+from tests.servers.postgres import PostgresServer, running
+
+settings.register_profile("default", deadline=None, max_examples=100, print_blob=True)
+settings.load_profile("default")
+
+_numbers = itertools.count(1)
+
+
+class Database(NamedTuple):
+    """A fresh database on a running server."""
+
+    server: PostgresServer
+    name: str
+
+    @property
+    def dsn(self) -> str:
+        return self.server.dsn(self.name)
+
+    @property
+    def url(self) -> str:
+        return self.server.url(self.name)
+
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        return self.server.connect(self.name)
+
+
+@pytest.fixture(scope="session")
+def pg() -> Iterator[PostgresServer]:
+    """PostgreSQL 18 with wal_level=logical."""
+    with running(18) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pg15() -> Iterator[PostgresServer]:
+    """The other major version, Debian's PostgreSQL 15; its absence is an error that says what to install."""
+    with running(15) as server:
+        yield server
+
+
+@pytest.fixture(params=[18, 15])
+def any_pg(request: pytest.FixtureRequest) -> PostgresServer:
+    """Runs the test on both major versions."""
+    server: PostgresServer = request.getfixturevalue("pg" if request.param == 18 else "pg15")
+    return server
+
+
+@pytest.fixture
+def make_database() -> Iterator[Callable[[PostgresServer], Database]]:
+    """Makes fresh databases; dropped, with their slots, when the test ends."""
+    made: list[Database] = []
+
+    def make(server: PostgresServer) -> Database:
+        name = f"t{os.getpid()}_{next(_numbers)}"
+        server.create_database(name)
+        made.append(Database(server, name))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.server.drop_database(database.name)
+
+
+@pytest.fixture
+def database(pg: PostgresServer, make_database: Callable[[PostgresServer], Database]) -> Database:
+    """A fresh database on PostgreSQL 18."""
+    return make_database(pg)

@@ -1,0 +1,57 @@
+"""A server process that never outlives the Python process that started it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .cache import SERVER_USER, is_root
+
+_PR_SET_PDEATHSIG = 1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def spawn(
+    command: Sequence[str | Path], log: Path, as_server_user: bool = True, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start in a session of its own, output appended to `log`; root gives its rights away first."""
+    drop = {"user": SERVER_USER, "group": "nogroup", "extra_groups": []} if as_server_user and is_root() else {}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl, no locks
+            env={**os.environ, **(env or {})},
+            cwd="/",
+            **drop,  # type: ignore[call-overload]
+        )
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the process and everything it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        process.wait()
