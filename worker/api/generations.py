@@ -59,7 +59,7 @@ class Generations(Protocol):
 
     def list(self) -> list[GenerationInfo]: ...
 
-    def preflight(self, samples: Mapping[str, Record]) -> list[Finding]:
+    def preflight(self, samples: Mapping[str, Record]) -> Sequence[Finding]:
         """Can a new generation be made and swapped in? Permissions, space, dependents (carried over, re-created, blocking).
 
         `samples`: the newest record of each topic after the transforms; its value is not None.
@@ -84,7 +84,7 @@ class Generations(Protocol):
         """What these records, after the transforms, should make of the view: computed without writing."""
         ...
 
-    def compare_source(self, number: int) -> list[Finding]:
+    def compare_source(self, number: int) -> Sequence[Finding]:
         """Extra checks of the view's own, e.g. constraints that could not be carried over. Usually empty."""
         ...
 
