@@ -1,0 +1,107 @@
+"""Random changes over several tables, by an application that carries on whenever the database goes away."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+
+import psycopg
+from psycopg import sql
+
+SCHEMA = """
+CREATE TABLE account (id int PRIMARY KEY, owner text NOT NULL, balance numeric(12, 2) NOT NULL, seen timestamptz);
+CREATE TABLE entry (account int, number int, amount numeric, note text, tags text[], PRIMARY KEY (account, number));
+CREATE TABLE document (id int PRIMARY KEY, title text, body text, extra jsonb);
+ALTER TABLE document ALTER COLUMN body SET STORAGE EXTERNAL;
+"""
+TABLES = {"account": ("id",), "entry": ("account", "number"), "document": ("id",)}
+KEYS = 400
+
+
+class ChaosWriter(threading.Thread):
+    """Each transaction touches one to twelve rows; one in eight is rolled back. `counts` counts committed changes."""
+
+    def __init__(self, dsn: str, seed: int) -> None:
+        super().__init__(name="chaos writer", daemon=True)
+        self.counts: Counter[str] = Counter()
+        self.error: Exception | None = None
+        self._dsn = dsn
+        self._random = random.Random(seed)
+        self._ending = threading.Event()
+
+    def stop(self) -> Counter[str]:
+        self._ending.set()
+        self.join()
+        if self.error:
+            raise self.error
+        return self.counts
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                with psycopg.connect(self._dsn, connect_timeout=5) as connection:
+                    while not self._ending.is_set():
+                        self._transaction(connection)
+                        time.sleep(self._random.random() * 0.01)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                time.sleep(0.1)  # the server is being killed: come back
+            except Exception as error:
+                self.error = error
+                return
+
+    def _transaction(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        done: Counter[str] = Counter()
+        with connection.cursor() as cursor:
+            for _ in range(self._random.randint(1, 12)):
+                done[self._change(cursor)] += 1
+        if self._random.random() < 0.125:
+            connection.rollback()
+        else:
+            connection.commit()
+            self.counts += done
+
+    def _change(self, cursor: psycopg.Cursor[tuple[object, ...]]) -> str:
+        table = self._random.choice(list(TABLES))
+        kind = self._random.choice(["put", "put", "put", "touch", "touch", "delete", "move"])
+        key = [self._random.randint(1, KEYS) for _ in TABLES[table]]
+        where = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in TABLES[table])
+        if kind == "put":
+            self._put(cursor, table, key)
+        elif kind == "touch":  # leaves a large document's body alone: the stream then carries no value for it
+            change = {"account": "balance = balance + 1", "entry": "amount = amount * 2 % 1000003"}
+            change["document"] = "title = title || '.'"
+            cursor.execute(sql.SQL(f"UPDATE {table} SET {change[table]} WHERE ") + where, key)
+        elif kind == "delete":
+            cursor.execute(sql.SQL(f"DELETE FROM {table} WHERE ") + where, key)
+        else:
+            last = TABLES[table][-1]
+            cursor.execute(
+                sql.SQL(f"UPDATE {table} SET {last} = {last} + {self._random.randint(1, 3) * 100000} WHERE ") + where,
+                key,
+            )
+            kind = "move" if cursor.rowcount else kind
+        return kind
+
+    def _put(self, cursor: psycopg.Cursor[tuple[object, ...]], table: str, key: list[int]) -> None:
+        word = "".join(self._random.choices("abcdefgh\\\n\t'\"é", k=8))
+        if table == "account":
+            cursor.execute(
+                """INSERT INTO account VALUES (%s, %s, %s, now()) ON CONFLICT (id)
+                   DO UPDATE SET owner = excluded.owner, balance = excluded.balance, seen = excluded.seen""",
+                [*key, word, self._random.randint(-(10**9), 10**9) / 100],
+            )
+        elif table == "entry":
+            cursor.execute(
+                """INSERT INTO entry VALUES (%s, %s, %s, %s, %s) ON CONFLICT (account, number)
+                   DO UPDATE SET amount = excluded.amount, note = excluded.note, tags = excluded.tags""",
+                [*key, self._random.random() * 10 ** self._random.randint(-9, 9), word, [word, None, ""]],
+            )
+        else:
+            body = word * self._random.choice([1, 1, 2000])
+            cursor.execute(
+                """INSERT INTO document VALUES (%s, %s, %s, jsonb_build_object('w', %s::text)) ON CONFLICT (id)
+                   DO UPDATE SET title = excluded.title, body = excluded.body, extra = excluded.extra""",
+                [*key, word, body, word],
+            )
