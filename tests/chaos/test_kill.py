@@ -1,4 +1,4 @@
-"""Worker and tasks are killed -9, the server crashes, a snapshot and a rebuild are in flight: nothing is lost or doubled."""
+"""Workers, tasks and servers die at random, a snapshot and a rebuild are in flight: nothing is lost or doubled."""
 
 from __future__ import annotations
 

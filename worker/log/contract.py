@@ -13,7 +13,18 @@ from typing import Protocol
 
 from headwater.worker.api import Fenced, HeadwaterError, TopicPartition
 
-__all__ = ["Consumer", "Fenced", "Isolation", "Log", "LogError", "Message", "Producer", "TopicExists", "TopicInfo", "UnknownTopic"]
+__all__ = [
+    "Consumer",
+    "Fenced",
+    "Isolation",
+    "Log",
+    "LogError",
+    "Message",
+    "Producer",
+    "TopicExists",
+    "TopicInfo",
+    "UnknownTopic",
+]
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -28,6 +39,14 @@ class UnknownTopic(LogError):
 
 class TopicExists(LogError):
     pass
+
+
+class MessageRefused(LogError):
+    """This topic cannot take this message. None of the same `send` was buffered; the transaction stays as it was."""
+
+    def __init__(self, reason: str, message: Message) -> None:
+        super().__init__(reason)
+        self.message = message
 
 
 class Isolation(StrEnum):
@@ -76,8 +95,8 @@ class Producer(Protocol):
     def begin(self) -> None: ...
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Buffer or hand over; blocks under back-pressure. Raises `UnknownTopic`, and `LogError` for a message that
-        this topic cannot take (null key on a compacted topic, larger than `max.message.bytes`), naming it."""
+        """Buffer or hand over; blocks under back-pressure. Raises `UnknownTopic`, and `MessageRefused` for a message
+        that this topic cannot take (null key on a compacted topic, larger than `max.message.bytes`, no such partition)."""
         ...
 
     def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -120,7 +139,8 @@ class Consumer(Protocol):
     ) -> None:
         """Share these topics' partitions (also of topics that appear later) with the group's other members.
 
-        `member` = (this task, number of tasks): a static member. Callbacks run inside `poll`.
+        `member` = (this task, number of tasks): a static member; one that subscribes in its place fences this one, whose
+        `poll` and `commit` then raise `Fenced`. A pattern must match the whole name. Callbacks run inside `poll`.
         """
         ...
 
@@ -181,5 +201,10 @@ class Log(Protocol):
     def producer(self, transactional_id: str | None = None) -> Producer: ...
 
     def consumer(self, group: str | None = None, isolation: Isolation = Isolation.READ_COMMITTED) -> Consumer: ...
+
+    def maintain(self, budget_s: float = 0.1) -> bool:
+        """Do a bounded piece of what a broker does by itself (retention, compaction). A worker calls it about once a
+        second from a thread of its own, and again at once when it returns True: more is waiting. Kafka: nothing, False."""
+        ...
 
     def close(self) -> None: ...
