@@ -1,8 +1,8 @@
 """The barrier: offsets up to which one generation of a view is written, so that it can be read at an exact point.
 
-On the compacted topic `headwater-views`, written by a rebuild's job, followed by every sink task of that generation:
-key `["halt",VIEW,GENERATION]`, value `{"format":1,"offsets":{TOPIC:{"0":123}}}`. A task writes each partition up to that
-next offset and no further, flushes, and waits; null lets it go on. Nobody acknowledges: the view's own offsets say it.
+On the compacted topic `headwater-views`, written by a rebuild's job, followed by every sink task of the generation:
+key `["halt",VIEW,GENERATION]`, value `{"format":1,"offsets":{TOPIC:{"0":123}}}`. A task writes each partition up to
+that next offset and no further, flushes, and waits; null lets it go on. Nobody acknowledges: the view's offsets say it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def dump_halt(offsets: Mapping[TopicPartition, int]) -> bytes:
 
 
 def load_halt(value: bytes) -> dict[TopicPartition, int]:
-    """Partitions that it does not name are not held back. Raises `Fatal`: a task must not run past what it cannot read."""
+    """Partitions that it does not name are not held back. Raises `Fatal`: no task may run past what it cannot read."""
     try:
         document = orjson.loads(value)
         if document["format"] != FORMAT:
