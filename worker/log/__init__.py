@@ -1,0 +1,57 @@
+"""The log behind a worker: `open_log` gives the one that the worker's settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from headwater.worker.api import ConfigError, Problem
+
+from .contract import (
+    Consumer,
+    Fenced,
+    Isolation,
+    Log,
+    LogError,
+    Message,
+    MessageRefused,
+    Producer,
+    TopicExists,
+    TopicInfo,
+    UnknownTopic,
+)
+from .embedded import FILE_NAME, EmbeddedLog
+
+__all__ = [
+    "Consumer",
+    "Fenced",
+    "Isolation",
+    "Log",
+    "LogError",
+    "Message",
+    "MessageRefused",
+    "Producer",
+    "TopicExists",
+    "TopicInfo",
+    "UnknownTopic",
+    "open_log",
+]
+
+
+def open_log(settings: Mapping[str, str], data_dir: Path) -> Log:
+    """`settings`: the worker's options by their dotted keys. Without `bootstrap.servers`: the embedded log in
+    `data_dir`.
+
+    Raises `ConfigError`, `LogError`, `Retriable`.
+    """
+    if settings.get("bootstrap.servers", "").strip():
+        raise ConfigError(
+            [
+                Problem(
+                    "bootstrap.servers",
+                    "this release has the embedded log only; Apache Kafka comes with the next one",
+                    "leave the option out to use the embedded log in the data folder",
+                )
+            ]
+        )
+    return EmbeddedLog(data_dir / FILE_NAME)

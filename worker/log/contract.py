@@ -16,10 +16,12 @@ from headwater.worker.api import Fenced, HeadwaterError, TopicPartition
 __all__ = [
     "Consumer",
     "Fenced",
+    "Headers",
     "Isolation",
     "Log",
     "LogError",
     "Message",
+    "MessageRefused",
     "Producer",
     "TopicExists",
     "TopicInfo",
@@ -96,7 +98,8 @@ class Producer(Protocol):
 
     def send(self, messages: Iterable[Message]) -> None:
         """Buffer or hand over; blocks under back-pressure. Raises `UnknownTopic`, and `MessageRefused` for a message
-        that this topic cannot take (null key on a compacted topic, larger than `max.message.bytes`, no such partition)."""
+        that this topic cannot take (null key on a compacted topic, larger than `max.message.bytes`, no such
+        partition)."""
         ...
 
     def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -139,8 +142,8 @@ class Consumer(Protocol):
     ) -> None:
         """Share these topics' partitions (also of topics that appear later) with the group's other members.
 
-        `member` = (this task, number of tasks): a static member; one that subscribes in its place fences this one, whose
-        `poll` and `commit` then raise `Fenced`. A pattern must match the whole name. Callbacks run inside `poll`.
+        `member` = (this task, number of tasks): a static member; one that subscribes in its place fences this one,
+        whose `poll` and `commit` then raise `Fenced`. A pattern must match the whole name. Callbacks run inside `poll`.
         """
         ...
 
@@ -204,7 +207,8 @@ class Log(Protocol):
 
     def maintain(self, budget_s: float = 0.1) -> bool:
         """Do a bounded piece of what a broker does by itself (retention, compaction). A worker calls it about once a
-        second from a thread of its own, and again at once when it returns True: more is waiting. Kafka: nothing, False."""
+        second from a thread of its own, and again at once when it returns True: more is waiting. Kafka does this
+        by itself: False."""
         ...
 
     def close(self) -> None: ...

@@ -1,0 +1,91 @@
+"""A compacted topic as a dict: the latest value of each key, followed as the topic grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import ItemsView, Mapping
+from typing import Final
+
+from headwater.worker.api import Retriable, TopicPartition
+
+from .contract import Isolation, Log, LogError, Message, Producer, TopicExists
+
+_COMPACTED: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
+_POLL_RECORDS: Final = 5000
+
+
+class CompactedDict:
+    """Belongs to one thread. Knows what was on the log at the last `refresh`; empty before the first one."""
+
+    def __init__(self, log: Log, topic: str, partitions: int = 1) -> None:
+        """Makes the topic with `partitions` where it is missing. Raises `LogError` for one that is not compacted."""
+        self._log = log
+        self._topic = topic
+        self._values: dict[bytes, bytes] = {}
+        self._kept: list[tuple[bytes, bytes | None]] = []
+        self._producer: Producer | None = None
+        info = log.topics([topic]).get(topic)
+        if info is None:
+            try:
+                info = log.create_topic(topic, partitions, _COMPACTED)
+            except TopicExists:
+                info = log.topics([topic])[topic]
+        if not info.compacted:
+            raise LogError(
+                f"topic {topic} has cleanup.policy={info.config.get('cleanup.policy', 'delete')}: old keys would be "
+                "lost there. Set it to compact, or name another topic in the worker's settings."
+            )
+        self._partitions = [TopicPartition(topic, number) for number in range(info.partitions)]
+        self._consumer = log.consumer()
+        self._consumer.assign(log.begin_offsets(self._partitions))
+
+    def refresh(self, timeout_s: float = 30.0) -> list[tuple[bytes, bytes | None]]:
+        """Read on to the topic's present end. Returns what changed since the last call, in the order of each key's
+        changes (None: deleted).
+
+        The end counts transactions that are still open: a fenced predecessor's are waited for, so that its last
+        positions are not missed. Raises `Retriable` when that takes longer than `timeout_s` seconds; what was read
+        until then is returned by the next call.
+        """
+        ends = self._log.end_offsets(self._partitions, Isolation.READ_UNCOMMITTED)
+        deadline = time.monotonic() + timeout_s
+        while any(self._consumer.position()[partition] < end for partition, end in ends.items()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Retriable(
+                    f"topic {self._topic} could not be read to its end within {timeout_s:.0f} s: some transaction "
+                    "in it is still open. Headwater tries again."
+                )
+            for message in self._consumer.poll(_POLL_RECORDS, min(left, 0.1)):
+                self._take(message)
+        changes, self._kept = self._kept, []
+        return changes
+
+    def _take(self, message: Message) -> None:
+        if message.key is None:
+            return  # written before the topic was made compacted: nobody can ask for it
+        if message.value is None:
+            self._values.pop(message.key, None)
+        else:
+            self._values[message.key] = message.value
+        self._kept.append((message.key, message.value))
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._values.get(key)
+
+    def items(self) -> ItemsView[bytes, bytes]:
+        return self._values.items()
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Durable when it returns (None deletes the key). Seen by `get` here, as by everybody, after a `refresh`."""
+        if self._producer is None:
+            self._producer = self._log.producer()
+        self._producer.send([Message(self._topic, key, value)])
+        self._producer.flush()
+
+    def close(self) -> None:
+        """May be called twice. The log stays open."""
+        self._consumer.close()
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
