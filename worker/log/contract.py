@@ -174,7 +174,7 @@ class Log(Protocol):
     """One connection to a log; thread-safe. Consumers and producers made from it belong to one thread each."""
 
     def create_topic(self, name: str, partitions: int, config: Mapping[str, str]) -> TopicInfo:
-        """Raises `TopicExists`."""
+        """`config` may name `replication.factor` too. Raises `TopicExists`."""
         ...
 
     def topics(self, names: Iterable[str] | None = None) -> dict[str, TopicInfo]:
