@@ -1,0 +1,45 @@
+"""Is everything moving? Judged by progress, not by processes being up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Health", "Stall", "health"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """When a task counts as stalled: seconds without a tick of its loop, or without a record while there is work."""
+
+    after_s: float = 60.0
+
+    def reason(self, metrics: Mapping[str, Any], work: bool, now_ms: int) -> str | None:
+        """Why the task with these counters is stalled, or None. `work`: is there something that it should do?"""
+        limit_ms = self.after_s * 1000
+        tick = int(metrics.get("last_tick_ms", 0))
+        if tick and now_ms - tick > limit_ms:
+            return f"one call of the connector has not returned for {(now_ms - tick) // 1000} s"
+        active = int(metrics.get("last_activity_ms", 0))
+        if work and active and now_ms - active > limit_ms:
+            return f"nothing was done for {(now_ms - active) // 1000} s although there is work"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    healthy: bool
+    problems: tuple[str, ...] = ()
+
+
+def health(tasks: Iterable[Mapping[str, Any]]) -> Health:
+    """From the supervisor's task snapshots: FAILED, RESTARTING and stalled tasks make a worker unhealthy."""
+    problems = []
+    for task in tasks:
+        name = f"{task['connector']} task {task['task']}"
+        if task["state"] in ("FAILED", "RESTARTING"):
+            problems.append(f"{name} is {task['state']}: {str(task.get('error') or '').splitlines()[:1]}")
+        elif task.get("stalled"):
+            problems.append(f"{name} is stalled: {task['stalled']}")
+    return Health(not problems, tuple(problems))

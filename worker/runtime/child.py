@@ -1,0 +1,122 @@
+"""A child process with a line to it: a task, a call of a plugin, a rebuild's job.
+
+Configs travel over standard input, never as arguments or environment, where every user of the machine could read them.
+The process leads a session of its own: Ctrl-C does not reach it, and its whole group can be ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+import orjson
+
+__all__ = ["Child"]
+
+log = logging.getLogger(__name__)
+
+_TAIL_LINES = 40
+
+OnEvent = Callable[[dict[str, Any]], None]
+OnExit = Callable[[int, str], None]
+
+
+class Child:
+    """One running process. Start it on a thread that lives as long as it does: on Linux it dies with that thread.
+
+    `on_event(fields)` is called for each event, then `on_exit(status, tail)` once; both on a thread of the child's.
+    `status` is negative for a signal; `tail` is the end of what it wrote to standard error.
+    """
+
+    def __init__(self, module: str, assignment: Mapping[str, Any], on_event: OnEvent, on_exit: OnExit) -> None:
+        self._on_event = on_event
+        self._on_exit = on_exit
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._sending = threading.Lock()
+        first = orjson.dumps({**assignment, "parent": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
+        # On threads: a child that does not read must not hold up its supervisor.
+        self._errors = threading.Thread(target=self._copy_errors, name=f"errors-{self.pid}", daemon=True)
+        self._errors.start()
+        self._follower = threading.Thread(target=self._follow, args=(first,), name=f"child-{self.pid}", daemon=True)
+        self._follower.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._follower.is_alive()
+
+    def send(self, command: str, **fields: Any) -> None:
+        """Ask something of the child. One that has ended already hears nothing."""
+        self._write(orjson.dumps({"command": command, **fields}, option=orjson.OPT_APPEND_NEWLINE))
+
+    def kill(self, sig: int = signal.SIGKILL) -> None:
+        """Signal the process and all that it started."""
+        try:
+            os.killpg(self.pid, sig)
+        except ProcessLookupError:
+            return
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the child has ended and `on_exit` was called."""
+        self._follower.join(timeout_s)
+        return not self._follower.is_alive()
+
+    def _write(self, line: bytes) -> None:
+        stream = self._process.stdin
+        assert stream is not None
+        try:
+            with self._sending:
+                stream.write(line)
+                stream.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def _follow(self, first: bytes) -> None:
+        self._write(first)
+        stream = self._process.stdout
+        assert stream is not None
+        for line in stream:
+            try:
+                event = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                log.warning("process %d sent a line that is no event: %r", self.pid, line[:200])
+                continue
+            self._on_event(event)
+        status = self._process.wait()
+        self.kill()  # what the process may have left running
+        self._errors.join(timeout=5)
+        for pipe in (self._process.stdin, stream, self._process.stderr):
+            _close(pipe)
+        self._on_exit(status, "\n".join(self._tail))
+
+    def _copy_errors(self) -> None:
+        """Pass its log lines on, and remember the last ones for the message about its end."""
+        stream = self._process.stderr
+        assert stream is not None
+        for line in stream:
+            text = line.decode(errors="replace")
+            self._tail.append(text.rstrip("\n"))
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except BrokenPipeError:
+        return

@@ -1,0 +1,85 @@
+"""The child's end of the line to its supervisor: assignment and commands in, events out, all JSON lines.
+
+The line uses the standard input and output that the process was given. Both are moved out of the way first, so that a
+stray `print` of a plugin lands in the log lines on standard error and cannot break the line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+import orjson
+
+__all__ = ["ChildChannel"]
+
+_PR_SET_PDEATHSIG = 1
+PARENT_GONE_EXIT = 4
+PARENT_GONE_GRACE_S = 5.0
+
+
+class ChildChannel:
+    """Made first thing in a child process. `assignment` is what the supervisor sent."""
+
+    def __init__(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the supervisor's to handle
+        faulthandler.enable()
+        self._in, self._out = _take_over(sys.stdin.fileno(), 0), _take_over(sys.stdout.fileno(), 1)
+        self._writing = threading.Lock()
+        self.assignment: dict[str, Any] = orjson.loads(self._in.readline() or b"{}")
+        _die_with(int(self.assignment.get("parent", os.getppid())))
+
+    def tell(self, event: str, fields: dict[str, Any]) -> None:
+        """Report up; any thread may call it. A supervisor that is gone hears nothing."""
+        line = orjson.dumps({"event": event, **fields}, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            with self._writing:
+                self._out.write(line)
+                self._out.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def listen(self, on_command: Callable[[str, dict[str, Any]], None], on_gone: Callable[[], None]) -> None:
+        """Call `on_command(name, fields)` for each command from a thread of its own.
+
+        When the supervisor is gone, `on_gone` asks for a graceful end; a process that is still there some seconds
+        later is ended without one, because nobody would count it among the living any more.
+        """
+
+        def follow() -> None:
+            for line in self._in:
+                fields = orjson.loads(line)
+                on_command(str(fields.pop("command", "")), fields)
+            on_gone()
+            time.sleep(PARENT_GONE_GRACE_S)
+            os._exit(PARENT_GONE_EXIT)
+
+        threading.Thread(target=follow, name="commands", daemon=True).start()
+
+
+def _take_over(descriptor: int, number: int) -> IO[bytes]:
+    """A private copy of standard input or output; in its place comes nothing, or standard error."""
+    private = os.dup(descriptor)  # not inheritable: a plugin's own child processes do not hold the line open
+    if number == 0:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        return os.fdopen(private, "rb")
+    os.dup2(2, 1)
+    return os.fdopen(private, "wb")
+
+
+def _die_with(parent: int) -> None:
+    """Linux: the kernel kills this process when the supervisor dies. Elsewhere the closed standard input tells."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the call
+        os._exit(PARENT_GONE_EXIT)

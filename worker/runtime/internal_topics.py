@@ -1,0 +1,39 @@
+"""Names and keys of the topics that Headwater itself writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+__all__ = ["InternalTopics", "json_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class InternalTopics:
+    """`offsets`, `configs`, `status` are Kafka Connect's; `topics` (marks per topic) and `views` are ours."""
+
+    offsets: str = "connect-offsets"
+    configs: str = "connect-configs"
+    status: str = "connect-status"
+    topics: str = "headwater-topics"
+    views: str = "headwater-views"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> InternalTopics:
+        """From the worker's settings; names of the options: `config.worker_options`."""
+        default = cls()
+        return cls(
+            settings.get("offset.storage.topic", default.offsets),
+            settings.get("config.storage.topic", default.configs),
+            settings.get("status.storage.topic", default.status),
+            settings.get("topics.storage.topic", default.topics),
+            settings.get("views.storage.topic", default.views),
+        )
+
+
+def json_key(*parts: Any) -> bytes:
+    """`["complete","shop.public.orders"]`: a JSON array without spaces, as Java's JsonConverter writes it."""
+    return orjson.dumps(list(parts))

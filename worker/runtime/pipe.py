@@ -1,0 +1,236 @@
+"""The stages between a connector and the log, for one task: predicates, transforms, converters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from headwater.worker.api import VERSION_HEADER, Encoder, Record, Schema
+from headwater.worker.config.plan import ConnectorPlan
+from headwater.worker.config.stages import Stage
+from headwater.worker.log.contract import Message
+from headwater.worker.observe.metrics import TaskMetrics
+
+from .errors import RecordErrors, Where
+from .headers import HeaderDecoder, HeaderEncoder
+
+__all__ = ["OriginRecord", "SinkPipe", "SourcePipe"]
+
+_ENCODERS = 2_000
+"""Encoders that are remembered: enough for thousands of topics, and bounded where schemas never repeat."""
+
+DeadLetter = Callable[[Message, Where, Exception], None]
+
+
+@dataclass(slots=True)
+class OriginRecord(Record):
+    """A record that remembers the message it was read as, through all transforms: what a dead letter queue gets."""
+
+    origin: Message | None = None
+
+
+class _Stages:
+    """All transforms of a connector, in order. `at` names the class at work, for error messages."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = tuple(stages)
+        self.at = ""
+
+    def __bool__(self) -> bool:
+        return bool(self._stages)
+
+    def apply(self, record: Record, first: int = 0) -> list[Record]:
+        """What becomes of one record: nothing where it is filtered, several where a transform splits it."""
+        for index in range(first, len(self._stages)):
+            stage = self._stages[index]
+            if stage.predicate is not None:
+                self.at = _class(stage.predicate)
+                if stage.predicate.test(record) == stage.negate:
+                    continue
+            self.at = _class(stage.transform)
+            result = stage.transform.apply(record)
+            if result is None:
+                return []
+            if isinstance(result, Record):
+                record = result
+                continue
+            return [last for part in _all(result) for last in self.apply(part, index + 1)]
+        return [record]
+
+    def close(self) -> None:
+        for stage in self._stages:
+            stage.transform.close()
+
+
+class _Encoders:
+    """A converter's encoders, one a topic and schema."""
+
+    def __init__(self, make: Callable[[str, Schema | None], Encoder]) -> None:
+        self._make = make
+        self._known: dict[tuple[str, int], tuple[Encoder, Schema | None]] = {}
+
+    def of(self, topic: str, schema: Schema | None) -> Encoder:
+        # By identity: one schema object is shared by all rows of a table version. The entry keeps it alive, so that
+        # its id stays its own.
+        known = self._known.get((topic, id(schema)))
+        if known is None:
+            if len(self._known) >= _ENCODERS:
+                self._known.clear()
+            known = self._known[topic, id(schema)] = (self._make(topic, schema), schema)
+        return known[0]
+
+
+class SourcePipe:
+    """Records of a source -> messages for the log.
+
+    `origins`: for every topic written to, the source's own topics that led there.
+    """
+
+    def __init__(self, plan: ConnectorPlan, errors: RecordErrors, metrics: TaskMetrics) -> None:
+        self._stages = _Stages(plan.stages)
+        self._errors = errors
+        self._metrics = metrics
+        self._keys = _Encoders(plan.key_converter.encoder)
+        self._values = _Encoders(plan.value_converter.encoder)
+        self._key_class, self._value_class = _class(plan.key_converter), _class(plan.value_converter)
+        self._headers = HeaderEncoder(plan.header_converter)
+        self._stage = ""
+        self.origins: dict[str, list[str]] = {}
+
+    def process(self, records: Iterable[Record]) -> list[Message]:
+        """Raises `Fatal` for a record that fails where errors are not tolerated, `Interrupted` on the way out."""
+        messages: list[Message] = []
+        for record in records:
+            try:
+                made = self._one(record)
+            except Exception as error:  # plugins may raise anything; the connector's error policy decides
+                made = self._failed(record, error)
+            messages += made
+        return messages
+
+    def _one(self, record: Record) -> list[Message]:
+        if not self._stages:
+            return [self._message(record, record)]
+        self._stage = "TRANSFORMATION"
+        results = self._stages.apply(record)
+        if not results:
+            self._metrics.records_filtered += 1
+        return [self._message(result, record) for result in results]
+
+    def _message(self, record: Record, original: Record) -> Message:
+        topic = record.topic
+        self._stage = "KEY_CONVERTER"
+        key = self._keys.of(topic, record.key_schema)(record.key)
+        self._stage = "VALUE_CONVERTER"
+        value = self._values.of(topic, record.value_schema)(record.value)
+        headers: list[tuple[str, bytes | None]] = []
+        if record.headers:
+            self._stage = "HEADER_CONVERTER"
+            headers = self._headers.encode(topic, record.headers)
+        if original.version is not None:
+            headers.append((VERSION_HEADER, b"%d" % original.version))
+        origins = self.origins.get(topic)
+        if origins is None:
+            self.origins[topic] = [original.topic]
+        elif original.topic not in origins:
+            origins.append(original.topic)
+        return Message(topic, key, value, headers, record.timestamp_ms, record.partition)
+
+    def _failed(self, record: Record, error: Exception) -> list[Message]:
+        def where() -> Where:
+            executing = {"KEY_CONVERTER": self._key_class, "VALUE_CONVERTER": self._value_class}
+            return Where(self._stage, executing.get(self._stage, self._stages.at), record.where())
+
+        try:
+            return self._errors.again(lambda: self._one(record), error, where)
+        except Exception as final:
+            self._errors.failed(final, where(), None)
+            return []
+
+    def close(self) -> None:
+        self._stages.close()
+
+
+class SinkPipe:
+    """Messages of the log -> records for a sink. `dead_letter` takes what fails, where there is such a queue."""
+
+    def __init__(
+        self, plan: ConnectorPlan, errors: RecordErrors, metrics: TaskMetrics, dead_letter: DeadLetter | None = None
+    ) -> None:
+        self._stages = _Stages(plan.stages)
+        self._errors = errors
+        self._metrics = metrics
+        self._decode_key = plan.key_converter.decode
+        self._decode_value = plan.value_converter.decode
+        self._key_class, self._value_class = _class(plan.key_converter), _class(plan.value_converter)
+        self._headers = HeaderDecoder(plan.header_converter)
+        self._dead_letter = dead_letter
+        self._stage = ""
+
+    def process(self, messages: Iterable[Message]) -> list[Record]:
+        """Raises `Fatal` for a message that fails where errors are not tolerated, `Interrupted` on the way out."""
+        records: list[Record] = []
+        for message in messages:
+            try:
+                made = self._one(message)
+            except Exception as error:  # plugins may raise anything; the connector's error policy decides
+                made = self._failed(message, error)
+            records += made
+        return records
+
+    def _one(self, message: Message) -> list[Record]:
+        topic = message.topic
+        self._stage = "HEADER_CONVERTER"
+        version, headers = self._headers.decode(topic, message.headers) if message.headers else (None, ())  # type: ignore[arg-type]
+        self._stage = "KEY_CONVERTER"
+        key_schema, key = self._decode_key(topic, message.key)
+        self._stage = "VALUE_CONVERTER"
+        value_schema, value = self._decode_value(topic, message.value)
+        record = Record(topic, key, value, key_schema, value_schema, headers, message.timestamp_ms, version,
+                        message.partition, message.offset)  # fmt: skip
+        if self._dead_letter is not None:
+            record = _with_origin(record, message)
+        if not self._stages:
+            return [record]
+        self._stage = "TRANSFORMATION"
+        results = [self._kept(result, record) for result in self._stages.apply(record)]
+        if not results:
+            self._metrics.records_filtered += 1
+        return results
+
+    def _kept(self, result: Record, record: Record) -> Record:
+        """Whatever a transform made: version, place on the log and origin stay those of the record it got."""
+        if isinstance(record, OriginRecord) and not isinstance(result, OriginRecord):
+            result = _with_origin(result, record.origin)
+        if (result.version, result.offset, result.partition) != (record.version, record.offset, record.partition):
+            result = result.replace(version=record.version, offset=record.offset, partition=record.partition)
+        return result
+
+    def _failed(self, message: Message, error: Exception) -> list[Record]:
+        subject = f"{message.topic}-{message.partition}@{message.offset}"
+
+        def where() -> Where:
+            executing = {"KEY_CONVERTER": self._key_class, "VALUE_CONVERTER": self._value_class}
+            return Where(self._stage, executing.get(self._stage, self._stages.at), subject)
+
+        queue = self._dead_letter
+        try:
+            return self._errors.again(lambda: self._one(message), error, where)
+        except Exception as final:
+            self._errors.failed(final, where(), None if queue is None else lambda w, e: queue(message, w, e))
+            return []
+
+    def close(self) -> None:
+        self._stages.close()
+
+
+def _with_origin(record: Record, origin: Message | None) -> OriginRecord:
+    return OriginRecord(**{f.name: getattr(record, f.name) for f in fields(Record)}, origin=origin)
+
+
+def _all(result: Iterable[Record]) -> list[Record]:
+    return list(result)
+
+
+def _class(instance: object) -> str:
+    return f"{type(instance).__module__}.{type(instance).__qualname__}"

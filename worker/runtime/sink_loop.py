@@ -1,0 +1,298 @@
+"""The life of one sink task: read the log, pass through the pipe, write, flush, store the offsets.
+
+One thread. What the view holds decides where to read on; the consumer group's offsets follow it, for all to see.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from headwater.worker.api import (
+    Fatal,
+    Record,
+    Retriable,
+    Sink,
+    SinkBatch,
+    SinkConnector,
+    TaskContext,
+    TopicPartition,
+)
+from headwater.worker.config.plan import ConnectorPlan
+from headwater.worker.log.contract import Log, Message
+from headwater.worker.observe.metrics import TaskMetrics
+
+from .dead_letters import DeadLetters
+from .errors import Backoff, Interrupted, RecordErrors, Where
+from .halts import Halts
+from .intake import Intake
+from .pipe import OriginRecord, SinkPipe
+from .task_control import TaskControl
+from .task_spec import TaskSpec
+
+__all__ = ["SinkLoop"]
+
+log = logging.getLogger(__name__)
+
+FLUSH_RECORDS = 50_000
+FLUSH_BYTES = 32 * 1024 * 1024
+FLUSH_EVERY_S = 1.0
+POLL_S = 0.25
+POLL_BETWEEN_S = 0.05
+LAG_EVERY_S = 2.0
+REOPEN_FIRST_S = 0.5
+REOPEN_MOST_S = 15.0
+
+
+class SinkLoop:
+    """`run` returns after a graceful stop; it raises `Fenced`, `Fatal` and whatever a plugin raises beyond."""
+
+    def __init__(
+        self,
+        the_log: Log,
+        plan: ConnectorPlan,
+        spec: TaskSpec,
+        control: TaskControl,
+        metrics: TaskMetrics,
+        redact: Callable[[str], str],
+    ) -> None:
+        assert isinstance(plan.connector, SinkConnector)
+        self._connector = plan.connector
+        self._plan = plan
+        self._spec = spec
+        self._control = control
+        self._metrics = metrics
+        self._errors = RecordErrors(plan.errors, metrics, self._wait)
+        self._dead: DeadLetters | None = None
+        if plan.errors.dlq_topic:
+            self._dead = DeadLetters(the_log, plan.errors, spec.connector, spec.task, redact)
+        self._pipe = SinkPipe(plan, self._errors, metrics, None if self._dead is None else self._dead.add)
+        self._halts = Halts(the_log, spec.internal.views, spec.connector, spec.generation)
+        self._consumer = the_log.consumer(spec.group)
+        self._intake = Intake(the_log, self._consumer, spec.group)
+        every_ms = int(spec.settings.get("offset.flush.interval.ms", "60000"))
+        self._flush_every_s = min(FLUSH_EVERY_S, every_ms / 1000)
+        self._sink: Sink | None = None
+        self._callback_error: Exception | None = None
+        self._unflushed_records = 0
+        self._unflushed_bytes = 0
+        self._unflushed_since: float | None = None
+        self._lag_at = 0.0
+        self._free_at = 0.0
+        self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
+
+    def run(self) -> None:
+        try:
+            self._subscribe()
+            while not self._control.stopping.is_set():
+                try:
+                    self._open()
+                    while not self._control.stopping.is_set():
+                        self._round()
+                except Retriable as error:
+                    self._reopen_later(error)
+            self._finish()
+        except Interrupted:
+            self._finish()
+        finally:
+            self._close()
+            self._consumer.close()
+            if self._dead is not None:
+                self._dead.close()
+            self._pipe.close()
+
+    def _subscribe(self) -> None:
+        topics = self._plan.topics_regex if self._plan.topics_regex is not None else list(self._plan.topics)
+        member = (self._spec.task, self._spec.tasks)
+        self._consumer.subscribe(topics, member, self._on_assigned, self._on_revoked)
+
+    def _open(self) -> None:
+        """A fresh instance of the sink takes over all partitions that are ours."""
+        self._close()
+        self._unflushed_records = self._unflushed_bytes = 0
+        self._unflushed_since = None
+        self._sink = self._connector.task()
+        context = TaskContext(
+            connector=self._spec.connector,
+            task=self._spec.task,
+            values=self._plan.values,
+            task_config=dict(self._spec.task_config),
+            generation=self._spec.generation,
+            stopping=self._control.stopping,
+            report_progress=self._control.report_progress,
+            report_bad_record=self._bad_record,
+        )
+        self._sink.open(context)
+        if self._intake.topic_ids:
+            start = self._intake.start_at(self._sink.assign(dict(self._intake.topic_ids)))
+            self._intake.seek(start)
+        self._control.report_state("PAUSED" if self._control.paused else "RUNNING")
+
+    def _round(self) -> None:
+        """Once around: poll, write, flush where it is time to."""
+        self._metrics.tick()
+        self._obey()
+        messages, first, moved = self._intake.poll(POLL_S if self._unflushed_since is None else POLL_BETWEEN_S)
+        if self._callback_error is not None:
+            error, self._callback_error = self._callback_error, None
+            raise error
+        if moved:
+            self._write(messages, first, moved)
+        if self._unflushed_since is not None and self._flush_due(idle=not moved):
+            self._flush()
+        self._measure()
+
+    def _obey(self) -> None:
+        """Take in what the user and the barrier want now."""
+        changed = self._halts.changed()
+        if changed:
+            self._intake.limits = self._halts.limits
+            log.info("barrier %s", "lifted" if not self._halts.limits else f"at {_readable(self._halts.limits)}")
+        if changed or self._intake.paused != self._control.paused:
+            self._intake.paused = self._control.paused
+            self._intake.hold()
+            self._control.report_state("PAUSED" if self._control.paused else "RUNNING")
+
+    def _write(
+        self, messages: list[Message], first: Mapping[TopicPartition, int], moved: Mapping[TopicPartition, int]
+    ) -> None:
+        assert self._sink is not None
+        size = sum(len(m.key or b"") + len(m.value or b"") for m in messages)
+        self._slow_down(len(messages))
+        records = self._pipe.process(messages)
+        self._sink.write(SinkBatch(records, first, moved))
+        metrics = self._metrics
+        metrics.records_in += len(messages)
+        metrics.bytes_in += size
+        metrics.batches += 1
+        metrics.queued_records += len(messages)
+        if messages:
+            metrics.active()
+        self._unflushed_records += len(messages)
+        self._unflushed_bytes += size
+        if self._unflushed_since is None:
+            self._unflushed_since = time.monotonic()
+
+    def _slow_down(self, records: int) -> None:
+        """Keep to `rows_per_s`, where the generation has such a limit."""
+        rate = self._spec.rows_per_s
+        if not rate:
+            return
+        now = time.monotonic()
+        if self._wait(max(0.0, self._free_at - now)):
+            raise Interrupted
+        self._free_at = max(now, self._free_at) + records / rate
+
+    def _flush_due(self, idle: bool) -> bool:
+        if idle or self._unflushed_records >= FLUSH_RECORDS or self._unflushed_bytes >= FLUSH_BYTES:
+            return True
+        since = self._unflushed_since
+        return since is not None and time.monotonic() - since >= self._flush_every_s
+
+    def _flush(self) -> None:
+        """What was written becomes durable in the view; then, and only then, the group's offsets follow."""
+        assert self._sink is not None
+        if self._dead is not None:
+            self._dead.flush()
+        offsets = self._sink.flush()
+        if offsets:
+            self._consumer.commit(offsets)
+        self._flushed(offsets)
+
+    def _flushed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        metrics = self._metrics
+        metrics.offsets = {**metrics.offsets, **{str(tp): offset for tp, offset in offsets.items()}}
+        metrics.records_out += self._unflushed_records
+        metrics.bytes_out += self._unflushed_bytes
+        metrics.queued_records = 0
+        metrics.commits += 1
+        if self._unflushed_records:
+            metrics.active()
+        self._unflushed_records = self._unflushed_bytes = 0
+        self._unflushed_since = None
+        self._backoff.reset()
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        if now - self._lag_at >= LAG_EVERY_S:
+            self._lag_at = now
+            self._metrics.lag = self._intake.lag()
+
+    def _on_assigned(self, partitions: Mapping[TopicPartition, str]) -> Mapping[TopicPartition, int | None]:
+        """Runs inside `poll`. An error waits until `poll` is back: no log has to carry it through."""
+        self._intake.topic_ids.update(partitions)
+        try:
+            assert self._sink is not None
+            start = self._intake.start_at(self._sink.assign(partitions))
+        except Exception as error:
+            self._callback_error = error
+            return dict.fromkeys(partitions)
+        log.info("reading %s", _readable(start))
+        return dict(start)
+
+    def _on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Runs inside `poll`. What cannot be flushed now is read again by the next owner."""
+        try:
+            if self._sink is not None:
+                if self._unflushed_since is not None:
+                    self._flush()
+                self._sink.revoke(partitions)
+        except Exception as error:
+            self._callback_error = error
+        self._intake.drop(partitions)
+
+    def _bad_record(self, record: Record, error: Exception) -> None:
+        """The sink hands over a record that it cannot write. Raises `Fatal` where errors are not tolerated."""
+        where = Where("TASK_PUT", type(self._sink).__qualname__, record.where())
+        origin = record.origin if isinstance(record, OriginRecord) else None
+        if self._dead is None or origin is None:
+            if self._dead is not None and self._plan.errors.tolerance == "all":
+                raise Fatal(f"{record.where()} cannot go to the dead letter queue: the sink made a record of its own")
+            self._errors.failed(error, where, None)
+            return
+        dead, message = self._dead, origin
+        self._errors.failed(error, where, lambda at, why: dead.add(message, at, why))
+
+    def _reopen_later(self, error: Retriable) -> None:
+        delay = error.after_s if error.after_s is not None else self._backoff.next()
+        self._metrics.retries += 1
+        self._metrics.last_error = str(error)
+        self._metrics.queued_records = 0
+        log.warning("the view is not available, trying again in %.1f s: %s", delay, error)
+        self._control.report_state("RESTARTING", str(error))
+        self._close()
+        self._wait(delay)
+
+    def _wait(self, seconds: float) -> bool:
+        """Sleep. True where the task has to stop."""
+        end = time.monotonic() + seconds
+        while not self._control.stopping.is_set() and (left := end - time.monotonic()) > 0:
+            self._metrics.tick()
+            self._control.stopping.wait(min(left, 1.0))
+        return self._control.stopping.is_set()
+
+    def _finish(self) -> None:
+        """A graceful stop: what was written becomes durable, so that it is not written twice."""
+        if self._sink is not None:
+            try:
+                if self._unflushed_since is not None:
+                    self._flush()
+                if self._intake.topic_ids:
+                    self._sink.revoke(list(self._intake.topic_ids))
+            except Retriable as error:
+                log.info("the last records could not be flushed and are read again at the next start: %s", error)
+        self._control.report_state("STOPPED")
+
+    def _close(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is None:
+            return
+        try:
+            sink.close()
+        except Exception as error:  # a plugin's clean-up may not hide why it is closed
+            log.warning("closing the sink failed: %s: %s", type(error).__name__, error)
+
+
+def _readable(offsets: Mapping[TopicPartition, int]) -> str:
+    return ", ".join(f"{tp} from {offset}" for tp, offset in sorted(offsets.items())) or "nothing yet"

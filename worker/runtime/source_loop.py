@@ -1,0 +1,243 @@
+"""The life of one source task: read, pass through the pipe, make durable, acknowledge.
+
+Two threads: this one calls the connector and the pipe, the committer's owns the producer. Between them stands a queue
+bounded in bytes; while it is full the connector is not read, but still acknowledged to, so that its connection lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+from headwater.worker.api import (
+    Batch,
+    Fatal,
+    Progress,
+    Retriable,
+    Source,
+    SourceConnector,
+    TaskContext,
+)
+from headwater.worker.config.plan import ConnectorPlan
+from headwater.worker.log.contract import Log, MessageRefused
+from headwater.worker.observe.metrics import TaskMetrics
+
+from .committer import Committer, Prepared
+from .errors import Backoff, Interrupted, RecordErrors, Where
+from .marks import Marks
+from .pipe import SourcePipe
+from .positions import Positions
+from .task_control import TaskControl
+from .task_spec import TaskSpec
+from .topic_keeper import TopicKeeper
+
+__all__ = ["SourceLoop"]
+
+log = logging.getLogger(__name__)
+
+READ_S = 0.5
+ACK_EVERY_S = 5.0
+STEP_S = 0.2
+REOPEN_FIRST_S = 0.5
+REOPEN_MOST_S = 15.0
+FENCING_S = 120.0
+
+
+class SourceLoop:
+    """`run` returns after a graceful stop; it raises `Fenced`, `Fatal` and whatever a plugin raises beyond."""
+
+    def __init__(
+        self, the_log: Log, plan: ConnectorPlan, spec: TaskSpec, control: TaskControl, metrics: TaskMetrics
+    ) -> None:
+        assert isinstance(plan.connector, SourceConnector)
+        self._connector = plan.connector
+        self._plan = plan
+        self._spec = spec
+        self._control = control
+        self._metrics = metrics
+        self._errors = RecordErrors(plan.errors, metrics, self._wait)
+        self._pipe = SourcePipe(plan, self._errors, metrics)
+        internal = spec.internal
+        self._positions = Positions(the_log, plan.offsets_topic or internal.offsets, spec.connector)
+        self._marks = Marks(internal.topics, spec.connector)
+        self._topics = TopicKeeper(the_log, plan, spec.settings, internal.topics)
+        self._log = the_log
+        self._committer = self._new_committer()
+        self._committer_started = False
+        self._source: Source | None = None
+        self._acked_at = 0.0
+        self._caught_up: Progress | None = None
+        self._caught_up_at: int | None = None
+        self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
+
+    def run(self) -> None:
+        try:
+            while not self._control.stopping.is_set():
+                try:
+                    self._open()
+                    self._read_on()
+                except Retriable as error:
+                    self._reopen_later(error)
+            self._finish()
+        except Interrupted:
+            self._finish()
+        finally:
+            self._committer.stop()
+            self._close()
+            self._pipe.close()
+
+    def _new_committer(self) -> Committer:
+        transactional_id = self._spec.transactional_id if self._plan.exactly_once else None
+        return Committer(self._log, transactional_id, self._metrics, self._refused)
+
+    def _start_committer(self) -> None:
+        """Returns once earlier incarnations of this task are fenced off. Raises `Fatal`, `Interrupted`."""
+        if self._committer_started:
+            return
+        self._committer.start()
+        self._committer_started = True
+        end = time.monotonic() + FENCING_S
+        while not self._committer.ready(STEP_S):
+            self._metrics.tick()
+            if self._control.stopping.is_set():
+                raise Interrupted
+            if time.monotonic() > end:
+                raise Fatal(f"the log did not answer to init_transactions for {FENCING_S:.0f} s; is it reachable?")
+
+    def _open(self) -> None:
+        self._start_committer()
+        self._drain()
+        stored = self._positions.load()
+        self._source = self._connector.task()
+        context = TaskContext(
+            connector=self._spec.connector,
+            task=self._spec.task,
+            values=self._plan.values,
+            task_config=dict(self._spec.task_config),
+            stopping=self._control.stopping,
+            report_progress=self._progress,
+        )
+        self._acked_at = time.monotonic()
+        self._source.open(context, stored)
+        log.info("opened at %d stored position(s)", len(stored))
+        self._control.report_state("PAUSED" if self._control.paused else "RUNNING")
+
+    def _read_on(self) -> None:
+        assert self._source is not None
+        while not self._control.stopping.is_set():
+            self._metrics.tick()
+            self._acknowledge()
+            if self._held_back():
+                self._control.stopping.wait(STEP_S)
+                continue
+            batch = self._source.read(READ_S)
+            if batch is not None:
+                self._backoff.reset()
+                self._take(batch)
+            if self._caught_up is not None and self._caught_up_at is None:
+                self._caught_up_at = self._committer.accepted
+
+    def _held_back(self) -> bool:
+        """Whether the user has paused the connector; the change is reported once."""
+        wanted = "PAUSED" if self._control.paused else "RUNNING"
+        if self._control.state != wanted:
+            self._control.report_state(wanted)
+        return self._control.paused
+
+    def _take(self, batch: Batch) -> None:
+        assert self._source is not None
+        metrics = self._metrics
+        metrics.records_in += len(batch.records)
+        metrics.batches += 1
+        if batch.records:
+            metrics.active()
+        messages = self._pipe.process(batch.records)
+        origins = self._pipe.origins
+        self._topics.ensure({**origins, **self._marks.targets(batch, origins)}, self._source.topic)
+        bookkeeping = self._positions.messages(batch.positions) + self._marks.messages(batch, origins)
+        prepared = Prepared(messages, batch.positions, bookkeeping)
+        # A stop waits for room as well: what was read is committed, so that it is not read twice.
+        while not self._committer.put(prepared, STEP_S):
+            metrics.tick()
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Tell the source what has become durable, or, every few seconds, that nothing has."""
+        durable = self._committer.take_durable()
+        due = time.monotonic() - self._acked_at >= ACK_EVERY_S
+        if self._source is not None and (durable or due):
+            self._source.ack(durable)
+            self._acked_at = time.monotonic()
+        if self._caught_up_at is not None and self._committer.committed >= self._caught_up_at:
+            assert self._caught_up is not None
+            self._control.report_progress(self._caught_up)
+            self._caught_up = self._caught_up_at = None
+
+    def _progress(self, progress: Progress) -> None:
+        """`caught_up` is passed on once all that was read before it is durable on the log."""
+        if progress.caught_up:
+            self._caught_up = progress
+            progress = replace(progress, caught_up=None)
+        self._control.report_progress(progress)
+
+    def _reopen_later(self, error: Retriable) -> None:
+        delay = error.after_s if error.after_s is not None else self._backoff.next()
+        self._metrics.retries += 1
+        self._metrics.last_error = str(error)
+        log.warning("the source is not available, trying again in %.1f s: %s", delay, error)
+        self._control.report_state("RESTARTING", str(error))
+        self._close()
+        try:
+            self._drain()
+        except Retriable:  # the log itself: what was in flight was rolled back and is read again
+            self._committer.stop()
+            self._metrics.queued_records = 0
+            self._caught_up_at = None
+            self._committer, self._committer_started = self._new_committer(), False
+        self._control.stopping.wait(delay)
+
+    def _drain(self) -> None:
+        """Wait until all that was read is durable; the connector is not called meanwhile (it may be broken)."""
+        while self._committer_started and not self._committer.drain(STEP_S):
+            self._metrics.tick()
+        self._committer.take_durable()
+
+    def _finish(self) -> None:
+        """A graceful stop: what was read becomes durable and is acknowledged, so that it is not read again."""
+        try:
+            while self._committer_started and not self._committer.drain(STEP_S):
+                self._metrics.tick()
+                self._acknowledge()
+            self._acknowledge()
+        except Retriable as error:
+            log.info("the source hears of its last positions at the next start, it is gone now: %s", error)
+            self._drain()
+        self._control.report_state("STOPPED")
+
+    def _wait(self, seconds: float) -> bool:
+        """Sleep on the connector's thread, acknowledging meanwhile. True where the task has to stop."""
+        end = time.monotonic() + seconds
+        while not self._control.stopping.is_set() and (left := end - time.monotonic()) > 0:
+            self._metrics.tick()
+            try:
+                self._acknowledge()
+            except Retriable as error:  # the next read says the same, to those who can open the source again
+                log.debug("not acknowledged: %s", error)
+            self._control.stopping.wait(min(left, STEP_S))
+        return self._control.stopping.is_set()
+
+    def _refused(self, refusal: MessageRefused) -> None:
+        message = refusal.message
+        size = len(message.key or b"") + len(message.value or b"")
+        where = Where("KAFKA_PRODUCE", "headwater.worker.log", f"{message.topic} ({size} bytes)")
+        self._errors.failed(refusal, where, None)
+
+    def _close(self) -> None:
+        source, self._source = self._source, None
+        if source is None:
+            return
+        try:
+            source.close()
+        except Exception as error:  # a plugin's clean-up may not hide why it is closed
+            log.warning("closing the source failed: %s: %s", type(error).__name__, error)

@@ -1,0 +1,124 @@
+"""The process of one task: `python -m headwater.worker.runtime.task_process`, started by the supervisor alone.
+
+Exit status: 0 after a graceful stop, 1 after an error (told as an event before), 3 where the task was taken over.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from headwater.worker.api import ConfigError, Fenced
+from headwater.worker.config.plan import ConnectorPlan, build_plan
+from headwater.worker.config.secrets import Redactor, expand, secret_values
+from headwater.worker.log import open_log
+from headwater.worker.observe import logs
+from headwater.worker.observe.metrics import TaskMetrics
+
+from .child_channel import ChildChannel
+from .sink_loop import SinkLoop
+from .source_loop import SourceLoop
+from .task_control import TaskControl
+from .task_spec import FENCED_EXIT, TaskSpec
+
+__all__ = ["main"]
+
+log = logging.getLogger(__name__)
+
+METRICS_EVERY_S = 0.5
+
+
+def main() -> int:
+    channel = ChildChannel()
+    spec = TaskSpec.of(channel.assignment)
+    redactor = Redactor()
+    logs.configure(
+        spec.connector,
+        spec.task,
+        as_json=spec.settings.get("log.format", "text") == "json",
+        level=spec.settings.get("log.level", "INFO"),
+        redact=redactor.redact,
+    )
+    control = TaskControl(channel.tell, spec.paused)
+
+    def on_command(name: str, fields: dict[str, Any]) -> None:
+        if name == "stop":
+            control.stopping.set()
+        elif name in ("pause", "resume"):
+            control.paused = name == "pause"
+
+    channel.listen(on_command, control.stopping.set)
+    signal.signal(signal.SIGTERM, lambda *_: control.stopping.set())
+    metrics = TaskMetrics()
+    ended = threading.Event()
+    reporter = threading.Thread(target=_report, args=(channel, metrics, ended), name="metrics", daemon=True)
+    reporter.start()
+    try:
+        _run(spec, control, metrics, redactor, channel)
+        return 0
+    except Fenced as error:
+        log.warning("this task was taken over by another process and ends: %s", error)
+        _tell_error(channel, error, redactor)
+        return FENCED_EXIT
+    except Exception as error:  # the end of the line: whatever it is becomes the task's trace
+        log.error("the task fails: %s: %s", type(error).__name__, error, exc_info=not isinstance(error, ConfigError))
+        _tell_error(channel, error, redactor)
+        return 1
+    finally:
+        ended.set()
+        reporter.join(timeout=5)
+        channel.tell("metrics", metrics.as_dict())
+
+
+def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: Redactor, channel: ChildChannel) -> None:
+    settings = expand(spec.settings)
+    redactor.add(secret_values(spec.settings, settings))
+    raw = expand(spec.raw)
+    redactor.add(secret_values(spec.raw, raw))  # before any plugin sees them
+    plan = build_plan(raw, settings, task_config=spec.task_config)
+    redactor.add(secret_values(spec.raw, raw, plan.secret_options()))
+    channel.tell("started", {"kind": plan.kind, "restart": _restart(plan)})
+    the_log = open_log(settings, Path(spec.data_dir))
+    try:
+        if plan.kind == "source":
+            SourceLoop(the_log, plan, spec, control, metrics).run()
+        else:
+            SinkLoop(the_log, plan, spec, control, metrics, redactor.redact).run()
+    finally:
+        the_log.close()
+
+
+def _restart(plan: ConnectorPlan) -> dict[str, int]:
+    policy = plan.restart
+    return {
+        "backoff_initial_ms": policy.backoff_initial_ms,
+        "backoff_max_ms": policy.backoff_max_ms,
+        "max_attempts": policy.max_attempts,
+    }
+
+
+def _report(channel: ChildChannel, metrics: TaskMetrics, ended: threading.Event) -> None:
+    while not ended.wait(METRICS_EVERY_S):
+        channel.tell("metrics", metrics.as_dict())
+
+
+def _tell_error(channel: ChildChannel, error: Exception, redactor: Redactor) -> None:
+    trace = "".join(traceback.format_exception(error))
+    channel.tell(
+        "error",
+        {
+            "kind": type(error).__name__,
+            "message": redactor.redact(str(error)),
+            "trace": redactor.redact(trace),
+            "permanent": isinstance(error, ConfigError),
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Makes the topics that a source writes to, and sees to it that a topic keeps its number of partitions.
+
+The number is recorded on the compacted topic `headwater-topics`: key `["topic",NAME]`, value
+`{"format":1,"topic_id":…,"partitions":n}`. A key's events lie in one partition, in order; with another number of
+partitions later events of a key would go elsewhere, and nobody could tell which is newer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from headwater.worker.api import Fatal, TopicSettings
+from headwater.worker.config.plan import ConnectorPlan
+from headwater.worker.log.compacted import CompactedDict
+from headwater.worker.log.contract import Log, TopicExists, TopicInfo
+
+from .internal_topics import json_key
+
+__all__ = ["TopicKeeper"]
+
+log = logging.getLogger(__name__)
+
+
+class TopicKeeper:
+    """For one source task, on the thread that reads."""
+
+    def __init__(self, the_log: Log, plan: ConnectorPlan, settings: Mapping[str, str], records_topic: str) -> None:
+        self._log = the_log
+        self._plan = plan
+        self._settings = settings
+        self._recorded = CompactedDict(the_log, records_topic)
+        self._known: dict[str, TopicInfo] = {}
+
+    def ensure(self, topics: Mapping[str, list[str]], ask: Callable[[str], TopicSettings]) -> None:
+        """Every topic exists and is as it has to be. `topics`: name -> the source's names for it; `ask`: the source.
+
+        Raises `Fatal`, and `LogError` from the log.
+        """
+        for name in topics:
+            if name not in self._known:
+                self._known[name] = self._ensure(name, ask(topics[name][0]))
+
+    def _ensure(self, name: str, wanted: TopicSettings) -> TopicInfo:
+        group = self._plan.topic_group(name)
+        partitions = group.partitions if group is not None and group.partitions is not None else wanted.partitions
+        existing = self._log.topics([name]).get(name)
+        if existing is None:
+            config = {**wanted.config, **(group.config if group is not None else {})}
+            if group is not None and group.replication_factor is not None:
+                config["replication.factor"] = str(group.replication_factor)
+            existing = self._create(name, partitions, config)
+        self._compare(existing, partitions)
+        return existing
+
+    def _create(self, name: str, partitions: int | None, config: Mapping[str, str]) -> TopicInfo:
+        if self._settings.get("topic.creation.enable", "true").lower() == "false":
+            raise Fatal(
+                f"topic {name} does not exist and topic.creation.enable=false: create it, then restart the task"
+            )
+        number = partitions if partitions is not None else int(self._settings.get("topics.partitions", "1"))
+        try:
+            made = self._log.create_topic(name, number, config)
+            log.info("created topic %s with %d partition(s) %s", name, number, dict(config))
+            return made
+        except TopicExists:
+            return self._log.topics([name])[name]
+
+    def _compare(self, existing: TopicInfo, wanted: int | None) -> None:
+        self._recorded.refresh()
+        key = json_key("topic", existing.name)
+        value = self._recorded.get(key)
+        recorded = orjson.loads(value) if value is not None else None
+        if recorded is not None and recorded["topic_id"] == existing.topic_id:
+            self._same(existing, int(recorded["partitions"]), "was made with")
+        else:
+            note = {"format": 1, "topic_id": existing.topic_id, "partitions": existing.partitions}
+            self._recorded.put(key, orjson.dumps(note))
+        if wanted is not None:
+            self._same(existing, wanted, "is configured with")
+
+    def _same(self, existing: TopicInfo, number: int, how: str) -> None:
+        if existing.partitions != number:
+            raise Fatal(
+                f"topic {existing.name} {how} {number} partition(s) and has {existing.partitions}: events of one key "
+                "would no longer stand in one partition. Set topic.creation.default.partitions to "
+                f"{existing.partitions}, or let the connector write to a new topic"
+            )
