@@ -11,7 +11,6 @@ SESSION_SETTINGS: Final[dict[str, str]] = {
     "timezone": "UTC",
     "bytea_output": "hex",
     "extra_float_digits": "1",
-    "lc_monetary": "C",
     "xmlbinary": "base64",
     "search_path": "pg_catalog",
 }

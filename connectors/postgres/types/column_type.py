@@ -17,7 +17,8 @@ class Undecodable(ValueError):
 class ColumnType:
     """`decode` turns the text that PostgreSQL sends, never NULL, into a value of `schema`; it raises `ValueError`.
 
-    `schema` is required and has no default; the column adds both. `placeholder` stands for an unchanged TOASTed value.
+    `schema` is required and has no default; the column adds both. `placeholder`: what stands for an unchanged TOASTed
+    value where the schema alone does not tell (connectors/debezium/placeholder.py), else None.
     """
 
     schema: Schema
