@@ -24,11 +24,11 @@ FORMAT: Final = 1
 HISTORY: Final = 20
 """Finished jobs that a view's record remembers."""
 
-GenerationPhase = Literal["building", "live", "kept", "dropping"]
-"""`building` and `kept` follow the log like `live`; the tasks of a generation that is `dropping` are stopped."""
+GenerationPhase = Literal["building", "live", "kept", "failed", "dropping"]
+"""`building` and `kept` follow the log like `live`. `failed`: built, not promoted, stopped, there to be looked at."""
 JobKind = Literal["rebuild", "verify", "rollback"]
 Wish = Literal["abort", "promote"]
-RawConfig = Mapping[str, str | None]
+RawConfig = Mapping[str, str]
 
 
 class UnreadableState(HeadwaterError):
@@ -85,14 +85,14 @@ class ViewState:
         """Generations whose tasks have to run, with their config; None: the connector's own."""
         if not self.generations:
             return {self.current: None}
-        return {n: g.config for n, g in self.generations.items() if g.phase != "dropping"}
+        return {n: g.config for n, g in self.generations.items() if g.phase not in ("dropping", "failed")}
 
     def needs_process(self, now_ms: int) -> bool:
         """Does a job process have work: a job, or a generation to drop?"""
         return self.job is not None or bool(self.to_drop(now_ms))
 
     def to_drop(self, now_ms: int) -> list[int]:
-        """Generations that are dropping, or whose time as a kept one is over."""
+        """Generations that are dropping, or whose time as a kept or failed one is over."""
         return [n for n, g in self.generations.items() if g.phase == "dropping" or _over(g, now_ms)]
 
     def kept(self) -> int | None:
@@ -123,7 +123,7 @@ class ViewState:
 
 def _over(generation: GenerationState, now_ms: int) -> bool:
     until = generation.keep_until_ms
-    return generation.phase == "kept" and until is not None and until <= now_ms
+    return generation.phase in ("kept", "failed") and until is not None and until <= now_ms
 
 
 def config_checksum(config: RawConfig) -> str:

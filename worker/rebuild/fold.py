@@ -1,0 +1,104 @@
+"""The state that a view should have, folded from records: for each row the newest of what they make of it.
+
+Memory is bounded: beyond a number of keys the fold goes on in a temporary SQLite file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from headwater.worker.api import BUCKETS, ExpectedRow, Fingerprint, bucket
+
+IN_MEMORY: Final = 200_000
+"""Keys held in memory before they go to the file; about 250 bytes each."""
+
+_TABLE: Final = (
+    "CREATE TABLE expected (part TEXT, key BLOB, bucket INTEGER, digest BLOB, version INTEGER, "
+    "PRIMARY KEY (part, key)) WITHOUT ROWID"
+)
+_MERGE: Final = (
+    "INSERT INTO expected VALUES (?, ?, ?, ?, ?) ON CONFLICT (part, key) DO UPDATE "
+    "SET digest = excluded.digest, version = excluded.version "
+    "WHERE excluded.version IS NULL OR expected.version IS NULL OR excluded.version >= expected.version"
+)
+
+
+class _Newest(NamedTuple):
+    digest: int | None
+    version: int | None
+
+
+class Fold:
+    """Add every record's rows in log order; a lower version never wins over a higher one, an equal one does."""
+
+    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+        self._limit = in_memory
+        self._rows: dict[tuple[str, bytes], _Newest] = {}
+        self._file: sqlite3.Connection | None = None
+        self._path: str | None = None
+
+    def add(self, rows: Iterable[ExpectedRow]) -> None:
+        held = self._rows
+        for part, key, digest, version in rows:
+            before = held.get((part, key))
+            if before and before.version is not None and version is not None and version < before.version:
+                continue
+            held[part, key] = _Newest(digest, version)
+            if len(held) > self._limit:
+                self._spill()
+
+    def _spill(self) -> None:
+        if self._file is None:
+            handle, self._path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
+            os.close(handle)
+            self._file = sqlite3.connect(self._path, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode = OFF")
+            self._file.execute("PRAGMA synchronous = OFF")
+            self._file.execute(_TABLE)
+        rows = [
+            (part, key, bucket(key), None if new.digest is None else new.digest.to_bytes(16, "big"), new.version)
+            for (part, key), new in self._rows.items()
+        ]
+        self._file.execute("BEGIN")
+        self._file.executemany(_MERGE, rows)
+        self._file.execute("COMMIT")
+        self._rows.clear()
+
+    def fingerprint(self) -> dict[str, list[Fingerprint]]:
+        """For each part, `BUCKETS` fingerprints of the rows that should be there."""
+        found: dict[str, list[Fingerprint]] = {}
+        for part, key, digest in self._all():
+            if part not in found:
+                found[part] = [Fingerprint() for _ in range(BUCKETS)]
+            found[part][bucket(key)].add(digest)
+        return found
+
+    def rows(self, part: str, buckets: Iterable[int]) -> Iterator[tuple[bytes, int]]:
+        """Key and digest of each row of these buckets."""
+        wanted = frozenset(buckets)
+        return ((key, digest) for p, key, digest in self._all(part) if bucket(key) in wanted)
+
+    def _all(self, only: str | None = None) -> Iterator[tuple[str, bytes, int]]:
+        if self._file is None:
+            for (part, key), new in self._rows.items():
+                if new.digest is not None and only in (None, part):
+                    yield part, key, new.digest
+            return
+        self._spill()
+        cursor = self._file.execute(
+            "SELECT part, key, digest FROM expected WHERE digest IS NOT NULL AND part = coalesce(?, part)", [only]
+        )
+        for part, key, digest in cursor:
+            yield part, key, int.from_bytes(digest, "big")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._path is not None:
+            os.unlink(self._path)
+            self._path = None

@@ -1,0 +1,89 @@
+"""One generation's config at work: messages of its topics become what it should hold. Writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
+
+from headwater.worker.api import (
+    ConfigError,
+    Connector,
+    ExpectedRow,
+    Generations,
+    HasGenerations,
+    Problem,
+    Record,
+    TopicPartition,
+)
+from headwater.worker.cluster.view_state import RawConfig
+from headwater.worker.config.plan import ConnectorPlan, build_plan
+from headwater.worker.config.secrets import expand, secret_values
+from headwater.worker.log.contract import Log, Message, TopicInfo
+from headwater.worker.observe.metrics import TaskMetrics
+from headwater.worker.runtime.errors import RecordErrors
+from headwater.worker.runtime.pipe import SinkPipe, SourcePipe
+
+
+def plan_of(raw: RawConfig, worker: Mapping[str, str]) -> tuple[ConnectorPlan, set[str]]:
+    """The plan of a config as it lies on the log, and the secrets that it brought into this process."""
+    expanded = expand(raw)
+    plan = build_plan(expanded, worker)
+    return plan, secret_values(raw, expanded, plan.secret_options())
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+class ViewPipeline:
+    """Opened with the config of one generation; a view's generations can be asked through any of its configs."""
+
+    def __init__(self, view: str, raw: RawConfig, worker: Mapping[str, str]) -> None:
+        self.plan, self.secrets = plan_of(raw, worker)
+        self.generations = _generations(self.plan.connector, self.plan, view)
+        metrics = TaskMetrics()
+        self._pipe = SinkPipe(self.plan, RecordErrors(self.plan.errors, metrics, _sleep), metrics)
+
+    def records(self, messages: Iterable[Message]) -> list[Record]:
+        """After the converters and transforms. Raises `Fatal` for a record that fails and is not tolerated."""
+        return self._pipe.process(messages)
+
+    def expect(self, messages: Iterable[Message]) -> Iterator[ExpectedRow]:
+        return self.generations.expect(self.records(messages))
+
+    def topics(self, log: Log) -> dict[str, TopicInfo]:
+        """Those of this view's topics that are there."""
+        if self.plan.topics_regex is None:
+            return log.topics(self.plan.topics)
+        return {name: info for name, info in log.topics().items() if self.plan.topics_regex.fullmatch(name)}
+
+    def partitions(self, log: Log) -> list[TopicPartition]:
+        return [TopicPartition(i.name, n) for i in self.topics(log).values() for n in range(i.partitions)]
+
+    def close(self) -> None:
+        self._pipe.close()
+        self.generations.close()
+
+
+def _generations(connector: Connector, plan: ConnectorPlan, view: str) -> Generations:
+    if plan.kind != "sink" or not connector.features.generations:
+        name = type(connector).__name__
+        raise ConfigError([Problem("connector.class", f"{name} keeps no view that could be rebuilt", "a sink can")])
+    return cast(Generations, cast(HasGenerations, connector).generations(plan.values, view))
+
+
+class SourcePipeline:
+    """A source connector's config at work: its records become the messages that its tasks would write."""
+
+    def __init__(self, raw: RawConfig, worker: Mapping[str, str]) -> None:
+        self.plan, self.secrets = plan_of(raw, worker)
+        metrics = TaskMetrics()
+        self._pipe = SourcePipe(self.plan, RecordErrors(self.plan.errors, metrics, _sleep), metrics)
+
+    def messages(self, records: Sequence[Record]) -> list[Message]:
+        return self._pipe.process(records)
+
+    def close(self) -> None:
+        self._pipe.close()
