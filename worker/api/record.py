@@ -40,6 +40,7 @@ class Record:
 
     `version`: 63-bit number that never falls for one key (None: the topic has none, a view then uses the offset).
     `partition`: None lets the log's partitioner choose by key. `offset`: set for records read from the log alone.
+    `origin`: the topic it was read from, set by the runtime where a sink reads; transforms change `topic` alone.
     A record with value None is a tombstone. Treat it as immutable: `replace` makes the changed copy.
     """
 
@@ -53,6 +54,7 @@ class Record:
     version: int | None = None
     partition: int | None = None
     offset: int | None = None
+    origin: str | None = None
 
     def replace(self, **changes: Any) -> Record:
         return replace(self, **changes)
