@@ -1,0 +1,54 @@
+"""A struct with some of its fields, under their own or other names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from headwater.worker.api import NO_DEFAULT, DataError, Field, Record, Schema, Type
+
+
+class Projection(NamedTuple):
+    """`fields`: (new name, old name); `defaults`: by old name, what stands for null."""
+
+    schema: Schema
+    fields: tuple[tuple[str, str], ...]
+    defaults: dict[str, Any]
+
+    def __call__(self, value: dict[str, Any]) -> dict[str, Any]:
+        row = {new: value.get(old) for new, old in self.fields}
+        if self.defaults:
+            for new, old in self.fields:
+                if row[new] is None and old in self.defaults:
+                    row[new] = self.defaults[old]
+        return row
+
+
+def projection(schema: Schema, fields: Iterable[tuple[str, str]], replace_null_with_default: bool) -> Projection:
+    """Java's copySchemaBasics: the new struct keeps name, version, doc and parameters, and is not optional."""
+    pairs = tuple(fields)
+    made: dict[str, Field] = {}
+    defaults = {}
+    for new, old in pairs:
+        of_old = schema.get(old)
+        assert of_old is not None
+        if new in made:
+            raise DataError(f"two fields of {schema.name or 'the struct'} would be called {new!r}")
+        made[new] = Field(new, of_old)
+        if replace_null_with_default and of_old.default is not NO_DEFAULT and of_old.default is not None:
+            defaults[old] = of_old.default
+    return Projection(
+        schema.with_(fields=tuple(made.values()), optional=False, default=NO_DEFAULT), pairs, defaults
+    )  # fmt: skip
+
+
+def require_struct(value: Any, schema: Schema, record: Record, purpose: str) -> dict[str, Any]:
+    if schema.type is not Type.STRUCT or not isinstance(value, dict):
+        raise DataError(f"{record.where()}: {purpose} needs a struct, and this is {schema.type.name}")
+    return value
+
+
+def require_map(value: Any, record: Record, purpose: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{record.where()}: {purpose} needs a map, and this is a {type(value).__name__}")
+    return value
