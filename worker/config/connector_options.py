@@ -46,7 +46,7 @@ def _overrides(client: str) -> tuple[Option, Option]:
     secret = r"(.*\.)?(password|passphrase|secret|sasl\.jaas\.config|ssl\.keystore\.key|.*client\.secret)"  # noqa: S105
     doc = f"A setting of this connector's Kafka {client}, by the {client}'s own name."
     return (
-        Option(rf"{client}\.override\.{secret}", PASSWORD, doc=doc, pattern=True, group="Clients", importance="low"),
+        Option(rf"{client}\.override\.{secret}", PASSWORD, pattern=True, group="Clients", importance="low"),
         Option(rf"{client}\.override\..+", doc=doc, pattern=True, group="Clients", importance="low"),
     )
 

@@ -20,11 +20,16 @@ def lint_files(
 
     Imports the plugins that the files name.
     """
-    connectors, problems = read_files(paths)
+    given = list(map(str, paths))
+    connectors, problems = read_files(given)
     for connector in connectors:
         problems += lint_connector(connector, worker, plugins)
-    order = {path: index for index, path in enumerate(dict.fromkeys(p.path for p in problems))}
-    return connectors, sorted(problems, key=lambda p: (order[p.path], p.line or 0))
+
+    def place(problem: Located) -> tuple[int, str, int]:
+        index = next((i for i, path in enumerate(given) if problem.path.startswith(path)), len(given))
+        return index, problem.path, problem.line or 0
+
+    return connectors, sorted(problems, key=place)
 
 
 def lint_connector(

@@ -96,7 +96,7 @@ def build_plan(
         parts.main if connector else {key: text for key, text in parts.main.items() if known.find(key)}
     )
     reported = {problem.option for problem in problems}
-    problems += [_with_hint(problem, raw) for problem in wrong if problem.option not in reported]
+    problems += [_with_section(problem) for problem in wrong if problem.option not in reported]
 
     stages, wrong = build_stages(values.get("transforms", ()), values.get("predicates", ()), parts.stages, plugins)
     problems += wrong
@@ -168,13 +168,11 @@ def _of_other_kind(kind: Kind | None, main: Mapping[str, str], known: Options) -
     return [key for key in main if known.find(key) is None and other.find(key)]
 
 
-def _with_hint(problem: Problem, raw: Mapping[str, str]) -> Problem:
+def _with_section(problem: Problem) -> Problem:
     """Suggest a section for `transform.unwrap.type`, which resembles no single option."""
-    if problem.hint or problem.message != "unknown option":
-        return problem
-    first, dot, rest = problem.option.partition(".")
+    first, _, rest = problem.option.partition(".")
     section = difflib.get_close_matches(first, ["transforms", "predicates"], n=1, cutoff=0.8)
-    if not (dot and section):
+    if problem.message != "unknown option" or "." not in rest or not section:
         return problem
     return Problem(problem.option, problem.message, f"did you mean {section[0]}.{rest}?", problem.value)
 

@@ -46,8 +46,9 @@ class Plugin:
 
     @property
     def name(self) -> str:
-        """The short one: the first name without dots."""
-        return next((name for name in self.names if "." not in name), self.names[0])
+        """The short one, the class's own where it is among them."""
+        short = [name for name in self.names if "." not in name] or list(self.names)
+        return next((name for name in short if self.target.rpartition(":")[2].startswith(name)), short[0])
 
 
 class Plugins:

@@ -33,22 +33,32 @@ class _Missing(Exception):
     """What a variable names is not there: message and hint, neither of them holding a value."""
 
 
-def expand(raw: Mapping[str, str], environment: Mapping[str, str] | None = None) -> dict[str, str]:
+class Expanded(dict[str, str]):
+    """Options with every variable replaced. `filled_in`: what the variables held, by option; never show it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filled_in: dict[str, set[str]] = {}
+
+
+def expand(raw: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Expanded:
     """Every `${…}` replaced, once (what it brings in is not expanded again).
 
     Raises `ConfigError` with one problem for each variable that cannot be read.
     """
     env = os.environ if environment is None else environment
     problems: list[Problem] = []
-    expanded = {}
+    expanded = Expanded()
     for option, text in raw.items():
 
         def value_of(found: re.Match[str], option: str = option) -> str:
             try:
-                return _lookup(found[1], found[2] or "", found[3], env)
+                value = _lookup(found[1], found[2] or "", found[3], env)
             except _Missing as missing:
                 problems.append(Problem(option, *missing.args))
                 return found[0]
+            expanded.filled_in.setdefault(option, set()).add(value)
+            return value
 
         expanded[option] = VARIABLE.sub(value_of, text)
     if problems:
@@ -62,23 +72,20 @@ def is_secret_name(option: str) -> bool:
 
 
 def secret_values(raw: Mapping[str, str], expanded: Mapping[str, str], secret_options: Iterable[str] = ()) -> set[str]:
-    """What has to stay out of every text: values of password options, of options so named, and all that `${…}` held."""
+    """What has to stay out of every text: values of password options, of options so named, and all that `${…}` held.
+
+    `expanded` comes from `expand`; of a plain mapping the whole value counts where it differs from its text in `raw`.
+    """
     named = set(secret_options)
-    found = set()
+    filled_in = expanded.filled_in if isinstance(expanded, Expanded) else {}
+    found: set[str] = set()
     for option, value in expanded.items():
         text = raw.get(option, value)
         if option in named or is_secret_name(option):
             found.add(value)
-        elif text != value:
-            found |= _filled_in(text, value)
+        if text != value:
+            found |= filled_in.get(option, {value})
     return found
-
-
-def _filled_in(text: str, value: str) -> set[str]:
-    """The parts of `value` that took the places of the variables in `text`."""
-    literals = VARIABLE.split(text)[:: VARIABLE.groups + 1]
-    found = re.fullmatch("(.*?)".join(map(re.escape, literals)), value, re.DOTALL)
-    return set(found.groups()) if found else {value}
 
 
 class Redactor:

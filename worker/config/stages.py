@@ -145,7 +145,18 @@ def _configure(
 
 
 def _prefixed(prefix: str, problems: list[Problem]) -> list[Problem]:
-    return [Problem(prefix + p.option, p.message, p.hint, p.value) for p in problems]
+    """With the options' full names, in suggestions too."""
+    suggestion = "did you mean "
+    unknown = "unknown option"
+    return [
+        Problem(
+            prefix + p.option,
+            p.message,
+            p.hint.replace(suggestion, suggestion + prefix, 1) if p.message == unknown else p.hint,
+            p.value,
+        )
+        for p in problems
+    ]
 
 
 def _near(name: str, known: Sequence[str]) -> str:

@@ -24,10 +24,10 @@ _SECRETS: Final = (
     r"ssl\.truststore\.(password|certificates)|sasl\.password|ssl\.key\.pem|"
     r"sasl\.oauthbearer\.(client\.credentials\.client\.secret|assertion\.private\.key\.passphrase))"
 )
-_CLIENT: Final = (
-    r"(producer|consumer|admin)\..+|(sasl|ssl|security|socket|metadata|reconnect|retry)\..+|client\.(id|dns\.lookup)|"
-    r"connections\.max\.idle\.ms|(receive|send)\.buffer\.bytes|request\.timeout\.ms"
-)
+_CLIENT: Final = (  # first words of the names of Kafka clients' settings
+    "producer", "consumer", "admin", "client", "connections", "metadata", "receive", "reconnect", "request", "retry",
+    "sasl", "security", "send", "socket", "ssl",
+)  # fmt: skip
 
 
 def _internal_topic(name: str, default: str, doc: str) -> tuple[Option, ...]:
@@ -102,8 +102,9 @@ WORKER_OPTIONS: Final = Options(
     Unsupported("offset.storage.file.filename", "positions lie on the log; leave this option out"),
     Unsupported(r"metrics?\.(reporters|num\.samples|recording\.level|sample\.window\.ms)", _JVM, pattern=True),
     Unsupported("rest.extension.classes", _JVM),
-    Option(_SECRETS, _PASSWORD, doc="A secret of the Kafka clients.", pattern=True, group="Clients"),
-    Option(_CLIENT, doc="A setting of the Kafka clients, by their own name.", pattern=True, group="Clients"),
+    Option(_SECRETS, _PASSWORD, pattern=True, group="Clients"),
+    *(Option(rf"{first}\..+", doc="A setting of the Kafka clients, by their own name.", pattern=True, group="Clients")
+      for first in _CLIENT),
 )  # fmt: skip
 
 
