@@ -21,6 +21,7 @@ import orjson
 __all__ = ["ChildChannel"]
 
 _PR_SET_PDEATHSIG = 1
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 PARENT_GONE_EXIT = 4
 PARENT_GONE_GRACE_S = 5.0
 
@@ -38,7 +39,9 @@ class ChildChannel:
 
     def tell(self, event: str, fields: dict[str, Any]) -> None:
         """Report up; any thread may call it. A supervisor that is gone hears nothing."""
-        line = orjson.dumps({"event": event, **fields}, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        line = orjson.dumps(
+            {"event": event, **fields}, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+        )
         try:
             with self._writing:
                 self._out.write(line)

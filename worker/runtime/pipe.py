@@ -14,19 +14,21 @@ from headwater.worker.observe.metrics import TaskMetrics
 from .errors import RecordErrors, Where
 from .headers import HeaderDecoder, HeaderEncoder
 
-__all__ = ["OriginRecord", "SinkPipe", "SourcePipe"]
+__all__ = ["ReadRecord", "SinkPipe", "SourcePipe"]
 
 _ENCODERS = 2_000
 """Encoders that are remembered: enough for thousands of topics, and bounded where schemas never repeat."""
+
+_KEPT = ("version", "partition", "offset", "origin")
 
 DeadLetter = Callable[[Message, Where, Exception], None]
 
 
 @dataclass(slots=True)
-class OriginRecord(Record):
+class ReadRecord(Record):
     """A record that remembers the message it was read as, through all transforms: what a dead letter queue gets."""
 
-    origin: Message | None = None
+    message: Message | None = None
 
 
 class _Stages:
@@ -187,9 +189,9 @@ class SinkPipe:
         self._stage = "VALUE_CONVERTER"
         value_schema, value = self._decode_value(topic, message.value)
         record = Record(topic, key, value, key_schema, value_schema, headers, message.timestamp_ms, version,
-                        message.partition, message.offset)  # fmt: skip
+                        message.partition, message.offset, topic)  # fmt: skip
         if self._dead_letter is not None:
-            record = _with_origin(record, message)
+            record = _with_message(record, message)
         if not self._stages:
             return [record]
         self._stage = "TRANSFORMATION"
@@ -200,11 +202,12 @@ class SinkPipe:
 
     def _kept(self, result: Record, record: Record) -> Record:
         """Whatever a transform made: version, place on the log and origin stay those of the record it got."""
-        if isinstance(record, OriginRecord) and not isinstance(result, OriginRecord):
-            result = _with_origin(result, record.origin)
-        if (result.version, result.offset, result.partition) != (record.version, record.offset, record.partition):
-            result = result.replace(version=record.version, offset=record.offset, partition=record.partition)
-        return result
+        if result is record:
+            return record
+        if isinstance(record, ReadRecord) and not isinstance(result, ReadRecord):
+            result = _with_message(result, record.message)
+        kept = {name: value for name in _KEPT if getattr(result, name) != (value := getattr(record, name))}
+        return result.replace(**kept) if kept else result
 
     def _failed(self, message: Message, error: Exception) -> list[Record]:
         subject = f"{message.topic}-{message.partition}@{message.offset}"
@@ -224,8 +227,8 @@ class SinkPipe:
         self._stages.close()
 
 
-def _with_origin(record: Record, origin: Message | None) -> OriginRecord:
-    return OriginRecord(**{f.name: getattr(record, f.name) for f in fields(Record)}, origin=origin)
+def _with_message(record: Record, message: Message | None) -> ReadRecord:
+    return ReadRecord(**{f.name: getattr(record, f.name) for f in fields(Record)}, message=message)
 
 
 def _all(result: Iterable[Record]) -> list[Record]:

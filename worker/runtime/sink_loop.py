@@ -27,7 +27,7 @@ from .dead_letters import DeadLetters
 from .errors import Backoff, Interrupted, RecordErrors, Where
 from .halts import Halts
 from .intake import Intake
-from .pipe import OriginRecord, SinkPipe
+from .pipe import ReadRecord, SinkPipe
 from .task_control import TaskControl
 from .task_spec import TaskSpec
 
@@ -245,14 +245,14 @@ class SinkLoop:
     def _bad_record(self, record: Record, error: Exception) -> None:
         """The sink hands over a record that it cannot write. Raises `Fatal` where errors are not tolerated."""
         where = Where("TASK_PUT", type(self._sink).__qualname__, record.where())
-        origin = record.origin if isinstance(record, OriginRecord) else None
-        if self._dead is None or origin is None:
+        message = record.message if isinstance(record, ReadRecord) else None
+        if self._dead is None or message is None:
             if self._dead is not None and self._plan.errors.tolerance == "all":
                 raise Fatal(f"{record.where()} cannot go to the dead letter queue: the sink made a record of its own")
             self._errors.failed(error, where, None)
             return
-        dead, message = self._dead, origin
-        self._errors.failed(error, where, lambda at, why: dead.add(message, at, why))
+        dead, original = self._dead, message
+        self._errors.failed(error, where, lambda at, why: dead.add(original, at, why))
 
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()

@@ -1,0 +1,1 @@
+"""A source and a sink that need no server: installed for the runtime's tests by putting this folder on the path."""

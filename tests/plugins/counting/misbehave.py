@@ -1,0 +1,36 @@
+"""A transform that goes wrong for one number, in a way that an option chooses."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from headwater.worker.api import DataError, Option, Options, OptionType, Record, Transform, Values
+
+
+class Misbehave(Transform):
+    options = Options(
+        Option("at", OptionType.INT),
+        Option("how", choices=("error", "bug", "crash", "print", "leak", "drop", "twice")),
+    )
+
+    def configure(self, values: Values) -> None:
+        self._at, self._how = values["at"], values["how"]
+
+    def apply(self, record: Record) -> Record | list[Record] | None:
+        if record.value is None or record.value["n"] != self._at:
+            return record
+        if self._how == "error":
+            raise DataError(f"{self._at} is not wanted")
+        if self._how == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self._how == "print":
+            print("this is not an event", flush=True)
+            os.write(1, b"nor is this\n")
+        if self._how == "leak":
+            raise RuntimeError(f"could not connect with {os.environ['COUNTING_SECRET']}")
+        if self._how == "drop":
+            return None
+        if self._how == "twice":
+            return [record, record]
+        return record if self._how == "print" else Record(**{"nonsense": True})  # type: ignore[arg-type]

@@ -1,0 +1,227 @@
+"""Keeps processes running: starts, restarts with backoff, stops with grace, knows the state of each.
+
+One thread does it all, because on Linux a child dies with the thread that started it. What a process does to itself
+(crash, leak, hang) ends at its own border.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from headwater.worker.observe.health import Stall
+
+from .child import Child
+from .supervised import Supervised, Work
+
+__all__ = ["Supervisor"]
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+
+
+class Supervisor:
+    """Every method may be called from any thread; none waits, but `stop_all`."""
+
+    def __init__(
+        self, grace_s: float = 5.0, stall: Stall | None = None, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        self._grace_s = grace_s
+        self._stall = stall or Stall()
+        self._on_change = on_change
+        self._changed = threading.Condition(threading.RLock())
+        self._items: dict[Hashable, Supervised] = {}
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def run(self, key: Hashable, work: Work) -> None:
+        """This has to run under this key. What runs there with another assignment is stopped first."""
+        with self._changed:
+            item = self._items.get(key)
+            if item is None:
+                self._items[key] = Supervised(key, work, policy=work.restart)
+            elif item.stopping or item.work != work:
+                self._replace(item, work)
+            self._changed.notify_all()
+
+    def pause(self, key: Hashable, work: Work) -> None:
+        """Take on a `work` that differs in `paused` alone: the process goes on and is told."""
+        with self._changed:
+            item = self._items.get(key)
+            if item is None or item.stopping:
+                self.run(key, work)
+                return
+            item.work = work
+            if item.child is not None:
+                item.child.send("pause" if work.paused else "resume")
+
+    def restart(self, key: Hashable) -> bool:
+        """Stop it gracefully and start it with a clean slate; also what has FAILED. False: nothing has this key."""
+        with self._changed:
+            item = self._items.get(key)
+            if item is None:
+                return False
+            self._replace(item, item.next_work or item.work)
+            self._changed.notify_all()
+            return True
+
+    def stop(self, key: Hashable) -> None:
+        """Stop it gracefully, after the grace by force, and forget it."""
+        with self._changed:
+            item = self._items.get(key)
+            if item is not None:
+                item.next_work = None
+                self._ask_to_stop(item)
+                self._changed.notify_all()
+
+    def stop_all(self) -> None:
+        """Returns when no process is left. Nothing is started any more."""
+        with self._changed:
+            self._ending = True
+            for key in list(self._items):
+                self.stop(key)
+        self._thread.join(timeout=self._grace_s + 15)
+
+    def works(self) -> dict[Hashable, Work]:
+        """What runs or is about to, by key; what is being stopped is left out."""
+        with self._changed:
+            return {
+                key: item.next_work or item.work
+                for key, item in self._items.items()
+                if item.next_work is not None or not item.stopping
+            }
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """The state of every process, as plain values."""
+        with self._changed:
+            return [self._describe(item) for item in self._items.values()]
+
+    def _describe(self, item: Supervised) -> dict[str, Any]:
+        metrics, now = item.metrics, time.time_ns() // 1_000_000
+        stalled = None
+        if item.state == "RUNNING":
+            work = int(metrics.get("lag", 0)) > 0 or int(metrics.get("queued_records", 0)) > 0
+            stalled = self._stall.reason(metrics, work, now)
+        return {
+            **item.work.who,
+            "state": item.state,
+            "reason": item.reason,
+            "trace": item.trace,
+            "stalled": stalled,
+            "stopping": item.stopping,
+            "pid": None if item.child is None else item.child.pid,
+            "restarts": item.restarts,
+            "uptime_s": 0.0 if item.child is None else round(time.monotonic() - item.started_at, 1),
+            "caught_up": item.caught_up,
+            "metrics": dict(metrics),
+            "progress": list(item.progress.values()),
+        }
+
+    def _replace(self, item: Supervised, work: Work) -> None:
+        item.failures = item.restarts = 0
+        if item.child is None:
+            item.work, item.next_work, item.start_at = work, None, 0.0
+            item.state, item.stopping, item.policy = "UNASSIGNED", False, work.restart
+            return
+        item.next_work = work
+        self._ask_to_stop(item)
+
+    def _ask_to_stop(self, item: Supervised) -> None:
+        if item.child is None:
+            del self._items[item.key]
+        elif not item.stopping:
+            item.stopping = True
+            item.kill_at = time.monotonic() + self._grace_s
+            item.child.send("stop")
+
+    def _run(self) -> None:
+        with self._changed:
+            while not (self._ending and not self._items):
+                now = time.monotonic()
+                due = [self._attend(item, now) for item in list(self._items.values())]
+                self._changed.wait(min([_TICK_S, *(at - now for at in due if at is not None and at > now)]))
+
+    def _attend(self, item: Supervised, now: float) -> float | None:
+        """Start or kill it where it is time to. Returns when to look again."""
+        if item.child is None:
+            if item.state == "FAILED" or self._ending:
+                return None
+            if now >= item.start_at:
+                self._start(item)
+                return None
+            return item.start_at
+        if item.kill_at is not None and now >= item.kill_at:
+            log.warning("%s did not end within %.0f s and is killed", item.work.name, self._grace_s)
+            item.child.kill()
+            item.kill_at = None
+        return item.kill_at
+
+    def _start(self, item: Supervised) -> None:
+        try:
+            child = Child(
+                item.work.module,
+                {**item.work.assignment, "paused": item.work.paused},
+                lambda event: self._take(item, event),
+                lambda status, tail: self._ended(item, status, tail),
+            )
+        except OSError as error:
+            item.reason = f"its process could not be started: {error}"
+            item.start_at = time.monotonic() + 5
+            log.error("%s: %s; trying again in 5 s", item.work.name, item.reason)
+            return
+        item.starting(child)
+        log.info("%s runs in process %d", item.work.name, child.pid)
+
+    def _take(self, item: Supervised, event: dict[str, Any]) -> None:
+        quiet = event.get("event") == "metrics"
+        with self._changed:
+            item.take(event)
+        if not quiet:
+            self._on_change()
+
+    def _ended(self, item: Supervised, status: int, tail: str) -> None:
+        """Called on the child's thread."""
+        with self._changed:
+            item.child = None
+            item.kill_at = None
+            if item.stopping:
+                self._after_stop(item)
+            elif item.work.once and status == 0:
+                del self._items[item.key]
+            elif status == 0:
+                log.info("%s ended by itself and is started again", item.work.name)
+                item.start_at = time.monotonic() + 1
+            else:
+                self._after_failure(item, status, tail)
+            self._changed.notify_all()
+        self._on_change()
+
+    def _after_stop(self, item: Supervised) -> None:
+        item.stopping = False
+        if item.next_work is None or self._ending:
+            del self._items[item.key]
+            log.info("%s has stopped", item.work.name)
+            return
+        item.work, item.next_work = item.next_work, None
+        item.state, item.reason, item.trace, item.start_at = "UNASSIGNED", "", "", 0.0
+        item.policy = item.work.restart
+
+    def _after_failure(self, item: Supervised, status: int, tail: str) -> None:
+        delay = item.failed(status, tail)
+        if delay is None:
+            log.error(
+                "%s has FAILED and is not started again by itself: %s. Put it right, then restart it",
+                item.work.name,
+                item.reason,
+            )
+            return
+        item.restarts += 1
+        item.start_at = time.monotonic() + delay
+        log.warning("%s failed and is started again in %.1f s: %s", item.work.name, delay, item.reason)
