@@ -26,6 +26,11 @@ def columns(connection: psycopg.Connection[tuple[object, ...]], table: str) -> l
     return [str(name) for (name,) in found]
 
 
+def count(connection: psycopg.Connection[tuple[object, ...]], table: str) -> int:
+    (rows,) = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone() or (0,)
+    return int(rows)  # type: ignore[call-overload,no-any-return]
+
+
 def checksum(
     connection: psycopg.Connection[tuple[object, ...]], table: str, columns: Sequence[str], schema: str = "public"
 ) -> Sum:

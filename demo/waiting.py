@@ -1,0 +1,40 @@
+"""Progress on stderr while something long happens: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_EVERY_S = 3.0
+
+
+def wait_for(
+    title: str, measure: Callable[[], tuple[int, int]], done: Callable[[], bool], timeout_s: float = 180
+) -> float:
+    """Poll `measure` (so many of so many) until `done`; seconds taken. Raises `TimeoutError`."""
+    console = Console(file=sys.stderr)
+    start = last_line = time.monotonic()
+    columns = (
+        TextColumn("   {task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(title, total=None, rate="")
+        while True:
+            amount, total = measure()
+            now = time.monotonic()
+            rate = amount / (now - start) if now > start else 0.0
+            bars.update(task, completed=amount, total=total, rate=f"{rate:,.0f} rows/s")
+            if not console.is_terminal and now - last_line >= PLAIN_EVERY_S:
+                last_line = now
+                left = f", about {(total - amount) / rate:.0f} s left" if rate and total > amount else ""
+                print(f"   {title}: {amount:,} of {total:,} rows, {rate:,.0f} rows/s{left}", file=sys.stderr)
+            if amount >= total and done():
+                return now - start
+            if now - start > timeout_s:
+                raise TimeoutError(f"{title}: not done after {timeout_s:.0f} s ({amount:,} of {total:,} rows)")
+            time.sleep(0.3)
