@@ -1,0 +1,5 @@
+"""The Postgres view (sink)."""
+
+from .connector import PostgresSinkConnector
+
+__all__ = ["PostgresSinkConnector"]

@@ -1,0 +1,126 @@
+"""Records as a source would write them, made by hand, and a task of the view to give them to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from headwater.connectors.debezium.envelope import envelope, envelope_schema
+from headwater.connectors.postgres.sink import PostgresSinkConnector
+from headwater.connectors.postgres.sink.sink import PostgresSink
+from headwater.worker.api import (
+    Record,
+    Schema,
+    SinkBatch,
+    TaskContext,
+    TopicPartition,
+    Type,
+    Values,
+    primitive,
+    struct,
+)
+from tests.conftest import Database
+
+TOPIC = "shop.public.orders"
+PARTITION = TopicPartition(TOPIC, 0)
+INT32, INT64, STRING = primitive(Type.INT32), primitive(Type.INT64), primitive(Type.STRING)
+TEXT = primitive(Type.STRING, optional=True)
+SOURCE = struct({"schema": STRING, "table": STRING})
+KEY = struct({"id": INT32})
+ROW = struct({"id": INT32, "name": TEXT, "qty": primitive(Type.INT32, optional=True)})
+
+
+def values(database: Database, **options: str) -> Values:
+    """Parsed options; `_` in a name stands for a dot."""
+    raw: dict[str, str | None] = {"connection.url": database.url}
+    raw |= {name.replace("_", "."): value for name, value in options.items()}
+    parsed, problems = PostgresSinkConnector.options.parse(raw)
+    problems += PostgresSinkConnector().validate(parsed)
+    assert not problems, problems
+    return parsed
+
+
+class Topic:
+    """Makes the records of one partition with rising offsets."""
+
+    def __init__(
+        self, row: Schema = ROW, key: Schema | None = KEY, topic: str = TOPIC, partition: int = 0, flat: bool = False
+    ) -> None:
+        self.row, self.key, self.name, self.partition, self.flat = row, key, topic, partition, flat
+        self.next = 0
+        self.schemas: dict[Schema, Schema] = {}
+
+    def _record(self, key: Any, value: Any, schema: Schema | None, version: int | None) -> Record:
+        offset, self.next = self.next, self.next + 1
+        return Record(self.name, key, value, self.key, schema, version=version, partition=self.partition, offset=offset)
+
+    def _key_of(self, row: Mapping[str, Any]) -> Any:
+        return None if self.key is None else {field.name: row[field.name] for field in self.key.fields}
+
+    def _event(self, op: str, before: Any, after: Any, key: Any, version: int | None) -> Record:
+        schema = self.schemas.setdefault(self.row, envelope_schema(self.name, self.row, SOURCE))
+        parts = self.name.split(".")
+        value = envelope(op, before, after, {"schema": parts[1], "table": parts[-1]}, 0)
+        return self._record(key, value, schema, version)
+
+    def put(self, row: Mapping[str, Any], op: str = "c", version: int | None = None) -> Record:
+        key = self._key_of(row)
+        if self.flat:
+            return self._record(key, dict(row), self.row, version)
+        return self._event(op, None, dict(row), key, version)
+
+    def delete(self, version: int | None = None, **key: Any) -> Record:
+        return self._event("d", dict.fromkeys((f.name for f in self.row.fields), None) | key, None, key, version)
+
+    def tombstone(self, **key: Any) -> Record:
+        return self._record(key, None, None, None)
+
+    def truncate(self) -> Record:
+        return self._event("t", None, None, None, None)
+
+
+class Task:
+    """One task of the view, at work on partitions of which it knows how far it has read."""
+
+    def __init__(
+        self,
+        values: Values,
+        *partitions: TopicPartition,
+        view: str = "view",
+        generation: int = 1,
+        topic_id: str = "id-1",
+    ) -> None:
+        self.bad: list[tuple[Record, Exception]] = []
+        self.context = TaskContext(view, 0, values, generation=generation)
+        self.context.report_bad_record = lambda record, error: self.bad.append((record, error))
+        self.sink = PostgresSink()
+        self.sink.open(self.context)
+        self.assigned = self.sink.assign(dict.fromkeys(partitions or (PARTITION,), topic_id))
+        self.at = {partition: offset or 0 for partition, offset in self.assigned.items()}
+
+    def write(self, records: Iterable[Record]) -> None:
+        self.sink.write(self.batch(records))
+
+    def batch(self, records: Iterable[Record]) -> SinkBatch:
+        taken = list(records)
+        first = dict(self.at)
+        for record in taken:
+            assert record.partition is not None and record.offset is not None
+            self.at[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        moved = {p: n for p, n in self.at.items() if n != first[p]}
+        return SinkBatch(taken, {p: first[p] for p in moved}, moved)
+
+    def put(self, *records: Record) -> dict[TopicPartition, int]:
+        self.write(records)
+        return self.sink.flush()
+
+    def __enter__(self) -> Task:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sink.close()
+
+
+def table(database: Database, name: str = "shop_public_orders", order: str = "1") -> list[tuple[Any, ...]]:
+    with database.connect() as connection:
+        return connection.execute(f'SELECT * FROM "{name}" ORDER BY {order}').fetchall()  # type: ignore[arg-type]
