@@ -1,0 +1,199 @@
+"""`headwater connectors`"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headwater.worker.config.load import ConnectorFile, load_files
+from headwater.worker.config.secrets import HIDDEN, is_secret_name
+
+from .client import Client, Refused
+from .parameters import config_files, json_output, worker_url
+from .terminal import print_json, print_table, say
+
+_names = click.argument("names", nargs=-1, required=True, metavar="NAME…")
+
+
+@click.group("connectors")
+def command() -> None:
+    """List, create, change and control the connectors of a running worker."""
+
+
+@command.command("list")
+@worker_url
+@json_output
+def list_(url: str, as_json: bool) -> None:
+    """All connectors with their states."""
+    found = Client(url).get("connectors", query="expand=status&expand=info")
+    if as_json:
+        print_json(found)
+        return
+    rows = [_row(name, found[name]) for name in sorted(found)]
+    print_table(("name", "type", "state", "tasks", "class"), rows)
+
+
+def _row(name: str, entry: Mapping[str, Any]) -> tuple[object, ...]:
+    status, info = entry.get("status", {}), entry.get("info", {})
+    states = [task["state"] for task in status.get("tasks", [])]
+    tasks = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    return (name, info.get("type") or status.get("type"), status.get("connector", {}).get("state"), tasks,
+            info.get("config", {}).get("connector.class"))  # fmt: skip
+
+
+@command.command("show")
+@click.argument("name")
+@worker_url
+@json_output
+def show(name: str, url: str, as_json: bool) -> None:
+    """One connector: its options as written, its state and tasks."""
+    client = Client(url)
+    info, status = client.get("connectors", name), client.get("connectors", name, "status")
+    if as_json:
+        print_json({"info": info, "status": status})
+        return
+    print_table(("option", "value"), [(key, info["config"][key]) for key in sorted(info["config"])])
+    click.echo()
+    print_table(("task", "state", "worker"), [
+        ("connector", status["connector"]["state"], status["connector"].get("worker_id")),
+        *((task["id"], task["state"], task.get("worker_id")) for task in status["tasks"]),
+    ])  # fmt: skip
+    for part in (status["connector"], *status["tasks"]):
+        if part.get("trace"):
+            click.echo(f"\n{part['trace'].rstrip()}")
+
+
+@command.command("create")
+@config_files
+@click.option("--state", type=click.Choice(["running", "paused", "stopped"]), default="running", show_default=True,
+              help="The state to begin in.")  # fmt: skip
+@worker_url
+@json_output
+def create(files: tuple[Path, ...], state: str, url: str, as_json: bool) -> None:
+    """Create the connectors of these files."""
+    client = Client(url)
+    made = []
+    for connector in load_files(files):
+        body = {"name": connector.name, "config": connector.raw, "initial_state": state.upper()}
+        try:
+            made.append(client.post("connectors", body=body))
+        except Refused as error:
+            raise Refused(f"{connector.where('name')}: {connector.name}: {error}", error.status) from error
+        if not as_json:
+            click.echo(f"{connector.name}: created")
+    if as_json:
+        print_json(made)
+
+
+@command.command("apply")
+@config_files
+@click.option("--dry-run", is_flag=True, help="Show the difference alone.")
+@worker_url
+@json_output
+def apply(files: tuple[Path, ...], dry_run: bool, url: str, as_json: bool) -> None:
+    """Create or change connectors so that they are as these files say. Others stay as they are."""
+    client = Client(url)
+    results = [_apply(client, connector, dry_run) for connector in load_files(files)]
+    if as_json:
+        print_json(results)
+        return
+    for result in results:
+        click.echo(f"{result['name']}: {result['action']}")
+        for change in result["changes"]:
+            click.echo(f"  {change['option']}: {change['from'] or '-'} -> {change['to'] or '-'}")
+    if dry_run:
+        say("nothing was changed (--dry-run)")
+
+
+def _apply(client: Client, connector: ConnectorFile, dry_run: bool) -> dict[str, Any]:
+    try:
+        before: dict[str, str] | None = client.get("connectors", connector.name, "config")
+    except Refused as error:
+        if error.status != 404:
+            raise
+        before = None
+    changes = difference(before or {}, connector.raw)
+    action = "created" if before is None else "changed" if changes else "unchanged"
+    if action != "unchanged" and not dry_run:
+        try:
+            client.put("connectors", connector.name, "config", body=connector.raw)
+        except Refused as error:
+            raise Refused(f"{connector.where('name')}: {connector.name}: {error}", error.status) from error
+    return {"name": connector.name, "action": action, "changes": changes if before is not None else []}
+
+
+def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str | None]]:
+    """Option by option; None where it is not there. Values of options that are named like secrets are hidden."""
+    changes = []
+    for option in sorted({*before, *after}):
+        if before.get(option) != after.get(option):
+            old, new = (_shown(option, config.get(option)) for config in (before, after))
+            changes.append({"option": option, "from": old, "to": new})
+    return changes
+
+
+def _shown(option: str, value: str | None) -> str | None:
+    if value is None or not is_secret_name(option) or value.startswith("${"):
+        return value
+    return HIDDEN
+
+
+@command.command("delete")
+@_names
+@worker_url
+def delete(names: tuple[str, ...], url: str) -> None:
+    """Delete connectors. Their topics, offsets and views stay."""
+    client = Client(url)
+    for name in names:
+        client.delete("connectors", name)
+        click.echo(f"{name}: deleted")
+
+
+@command.command("pause")
+@_names
+@worker_url
+def pause(names: tuple[str, ...], url: str) -> None:
+    """Let the tasks rest, ready to go on."""
+    _control(url, names, "pause")
+
+
+@command.command("resume")
+@_names
+@worker_url
+def resume(names: tuple[str, ...], url: str) -> None:
+    """Let paused or stopped connectors go on."""
+    _control(url, names, "resume")
+
+
+@command.command("stop")
+@_names
+@worker_url
+def stop(names: tuple[str, ...], url: str) -> None:
+    """End the tasks; what `offsets alter` and `offsets reset` need."""
+    _control(url, names, "stop")
+
+
+def _control(url: str, names: tuple[str, ...], verb: str) -> None:
+    client = Client(url)
+    for name in names:
+        client.put("connectors", name, verb)
+        click.echo(f"{name}: {verb} requested")
+
+
+@command.command("restart")
+@_names
+@click.option("--task", type=int, help="This task alone.")
+@click.option("--failed", is_flag=True, help="Failed tasks alone.")
+@worker_url
+def restart(names: tuple[str, ...], task: int | None, failed: bool, url: str) -> None:
+    """Restart connectors with their tasks."""
+    client = Client(url)
+    for name in names:
+        if task is not None:
+            client.post("connectors", name, "tasks", str(task), "restart")
+        else:
+            client.post("connectors", name, "restart", query=f"includeTasks=true&onlyFailed={str(failed).lower()}")
+        click.echo(f"{name}: restart requested")

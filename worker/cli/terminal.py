@@ -1,0 +1,57 @@
+"""What commands print: tables for people, JSON for programs; no colours or bars without a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_STYLES = {
+    "ok": "green",
+    "RUNNING": "green",
+    "warning": "yellow",
+    "PAUSED": "yellow",
+    "STOPPED": "yellow",
+    "error": "red",
+    "FAILED": "red",
+    "STALLED": "red",
+}
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout; without a terminal plain columns, never cut or wrapped."""
+    texts = [[_cell(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(headers, *texts, strict=True)]
+        for line in (headers, *texts):
+            click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in texts:
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in row))
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def say(message: str) -> None:
+    """What goes on, on stderr."""
+    click.echo(message, err=True)
