@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.worker.api import BUCKETS, ExpectedRow, Fingerprint, bucket
+from headwater.worker.rebuild.fold import Fold
+
+ROWS = st.lists(
+    st.builds(
+        ExpectedRow,
+        part=st.sampled_from(["a", "b"]),
+        key=st.sampled_from([b"1", b"2", b"3", b"4", b"5"]),
+        digest=st.none() | st.integers(0, 2**128 - 1),
+        version=st.integers(0, 5),
+    ),
+    max_size=40,
+)
+
+
+def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], int]:
+    """The model: for each key the last of the rows with the highest version."""
+    state: dict[tuple[str, bytes], ExpectedRow] = {}
+    for row in rows:
+        held = state.get((row.part, row.key))
+        if held is None or (row.version or 0) >= (held.version or 0):
+            state[row.part, row.key] = row
+    return {place: row.digest for place, row in state.items() if row.digest is not None}
+
+
+@given(ROWS, st.sampled_from([1, 3, 1000]))
+def test_the_newest_version_of_each_key_in_memory_and_in_the_file(rows: list[ExpectedRow], in_memory: int) -> None:
+    fold = Fold(in_memory)
+    try:
+        fold.add(rows)
+        expected = newest(rows)
+        found = {(part, key): digest for part in "ab" for key, digest in fold.rows(part, range(BUCKETS))}
+        assert found == expected
+        prints = fold.fingerprint()
+        for part in "ab":
+            total = Fingerprint()
+            for (place, _), digest in expected.items():
+                if place == part:
+                    total.add(digest)
+            held = prints.get(part, [])
+            assert sum(f.rows for f in held) == total.rows
+            assert sum(f.checksum for f in held) % 2**128 == total.checksum
+            assert all(f.rows == 0 or n in {bucket(k) for p, k in expected if p == part} for n, f in enumerate(held))
+    finally:
+        fold.close()
+
+
+def test_without_versions_the_last_one_counts() -> None:
+    fold = Fold(1)
+    fold.add(
+        [
+            ExpectedRow("t", b"1", 10),
+            ExpectedRow("t", b"2", 20),
+            ExpectedRow("t", b"1", None),
+            ExpectedRow("t", b"3", 3),
+        ]
+    )
+    assert dict(fold.rows("t", range(BUCKETS))) == {b"2": 20, b"3": 3}
+    fold.close()
+
+
+def test_its_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fold = Fold(1)
+    fold.add([ExpectedRow("t", bytes([n]), n) for n in range(10)])
+    assert list(tmp_path.iterdir())
+    fold.close()
+    assert not list(tmp_path.iterdir())
