@@ -64,12 +64,15 @@ def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
 
     Raises `LogError` for a file that something else made or that has a newer format, `sqlite3.Error`.
     """
-    ((ours,),) = connection.execute("PRAGMA application_id").fetchall()
-    ((number,),) = connection.execute("PRAGMA user_version").fetchall()
-    if ours == 0 and number == 0:
+    connection.execute("BEGIN")  # one snapshot for the three answers: another process may be making the file now
+    try:
+        ((ours,),) = connection.execute("PRAGMA application_id").fetchall()
+        ((number,),) = connection.execute("PRAGMA user_version").fetchall()
         ((objects,),) = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        if objects == 0:
-            return True
+    finally:
+        connection.execute("ROLLBACK")
+    if ours == 0 and number == 0 and objects == 0:
+        return True
     if ours != APPLICATION_ID:
         raise LogError(
             f"{path} is an SQLite file that something else made; it was left as it is. "

@@ -25,20 +25,23 @@ class Maintenance:
     """Remembers how far it has come between calls, and keeps other processes from the same work until it is through.
     It dies with its process without harm: the next one starts anew."""
 
-    def __init__(self, path: Path, clock_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, path: Path, clock_ms: Callable[[], int] | None = None, look_every_s: float = _LOOK_EVERY_S
+    ) -> None:
         self._store = Store(path)
         self._catalog = Catalog(self._store)
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         with storage_errors(path):
             self._lock = FileLock(path.with_name(path.name + "-maintenance"))
         self._work: Iterator[None] | None = None
-        self._looked_at = -_LOOK_EVERY_S
+        self._look_every_s = look_every_s
+        self._looked_at = -look_every_s
 
     def run(self, budget_s: float) -> bool:
         """Work for about `budget_s` seconds, a step (some ms of the writer's lock) at least. True: more is waiting."""
         deadline = time.monotonic() + budget_s
         if self._work is None:
-            if time.monotonic() - self._looked_at < _LOOK_EVERY_S or not self._lock.acquire(0.0):
+            if time.monotonic() - self._looked_at < self._look_every_s or not self._lock.acquire(0.0):
                 return False
             self._looked_at = time.monotonic()
             self._work = self._all_work()

@@ -57,13 +57,11 @@ class EmbeddedProducer:
             raise LogError("this producer was made without a transactional id")
         self._expect(_State.IDLE, "begin")
         self._check_epoch()
-        self._catalog.refresh()
         self._state = _State.OPEN
 
     def send(self, messages: Iterable[Message]) -> None:
         self._expect(_State.IDLE if self._id is None else _State.OPEN, "send")
-        if self._pending_records == 0:
-            self._catalog.refresh()
+        self._catalog.refresh()
         rows = self._place(messages)
         self._pending.add(rows)
         self._pending_records += sum(len(more.keys) for more in rows.values())
@@ -73,6 +71,7 @@ class EmbeddedProducer:
 
     def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         self._expect(_State.OPEN, "send_offsets")
+        self._catalog.refresh()
         placed = {self._catalog.partition_id(partition): offset for partition, offset in offsets.items()}
         self._pending.offsets.setdefault(group, {}).update(placed)
 

@@ -142,7 +142,8 @@ def test_large_records_come_in_pieces(log: Log, make_topic: Callable[..., str]) 
         write(log, [Message(topic, b"%d" % number, bytes(900_000)) for number in range(first, first + 20)])
     consumer = log.consumer()
     consumer.assign({TopicPartition(topic, 0): 0})
-    sizes, keys = [], []
+    sizes: list[int] = []
+    keys: list[bytes | None] = []
     while len(keys) < 60:
         batch = consumer.poll(1000, 10.0)
         sizes.append(sum(len(m.value or b"") for m in batch))
