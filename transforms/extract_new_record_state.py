@@ -124,11 +124,12 @@ class ExtractNewRecordState(Transform):
         row = after if not deleted else before if self._rewrites else None
         if row is None and self._rewrites:
             raise DataError("a delete without the row in `before` cannot be rewritten; use the mode tombstone")
+        value = None if row is None else self._row(row, event, shape, deleted)
         changed = record.replace(
-            topic=self._topic(record.topic, before if deleted else after),
+            topic=self._topic(record.topic, before if deleted else value),
             headers=record.headers + self._added_headers(event, shape),
-            value=None if row is None else self._row(row, event, shape, deleted),
-            value_schema=None if row is None or shape is None else shape.schema,
+            value=value,
+            value_schema=None if value is None or shape is None else shape.schema,
         )
         return self._dropped(changed) if self._drop_header else changed
 

@@ -139,16 +139,19 @@ class JsonConverter(Converter):
                 "is JSON, but not an object of exactly the two fields schema and payload; for plain JSON set "
                 "schemas.enable to false for this converter"
             )
-        known = self._known(message["schema"])
-        self._prefixes.remember(topic, data, message["schema"], known)
         try:
-            return SchemaAndValue(known.schema, known.decode(message["payload"]))
+            return self._read(topic, data, message)
         except NotExact:
-            return SchemaAndValue(known.schema, known.decode(_loads_exact(data)["payload"]))
+            return self._read(topic, data, _loads_exact(data))
+
+    def _read(self, topic: str, data: bytes, message: dict[str, Any]) -> SchemaAndValue:
+        known = self._known(message["schema"])
+        self._prefixes.remember(topic, data, known)
+        return SchemaAndValue(known.schema, known.decode(message["payload"]))
 
     def _known(self, form: Any) -> Known:
         """The same schema object for all schemas that look the same, whatever the order of their keys."""
-        look = orjson.dumps(form, option=orjson.OPT_SORT_KEYS)
+        look = orjson.dumps(form, default=str, option=orjson.OPT_SORT_KEYS)
         known = self._by_form.get(look)
         if known is None:
             if len(self._by_form) >= self._size:
@@ -180,6 +183,10 @@ def _loads(data: bytes) -> Any:
 def _loads_exact(data: bytes) -> Any:
     """Slower, with every digit of every number."""
     try:
-        return json.loads(data, parse_float=Decimal)
+        return json.loads(data, parse_float=Decimal, parse_int=_whole)
     except ValueError as error:  # Python's limit for the digits of one whole number
         raise DataError(f"is not JSON that can be read exactly: {error}") from error
+
+
+def _whole(text: str) -> int | Decimal:
+    return int(text) if len(text) < 19 or -(2**63) <= int(text) < 2**63 else Decimal(text)

@@ -37,9 +37,9 @@ class KnownPrefixes:
                 return len(prefix), known
         return None
 
-    def remember(self, topic: str, data: bytes, form: Any, known: Known) -> None:
-        """`form`: the schema of `data` as JSON. Messages that are laid out otherwise are not remembered."""
-        prefix = _prefix(data, form)
+    def remember(self, topic: str, data: bytes, known: Known) -> None:
+        """`known`: what the whole of `data` says. Messages that are laid out otherwise are not remembered."""
+        prefix = _prefix(data)
         if prefix is None:
             return
         entries = self._topics.setdefault(topic, [])
@@ -47,16 +47,22 @@ class KnownPrefixes:
         del entries[PER_TOPIC:]
 
 
-def _prefix(data: bytes, form: Any) -> bytes | None:
+def _prefix(data: bytes) -> bytes | None:
     """The mark cannot stand in a JSON string, but a schema's parameters or defaults may hold it as a key."""
     at = data.find(_MARK)
     while at >= 0:
         prefix = data[: at + len(_MARK)]
-        try:
-            start = orjson.loads(prefix + b"null}")
-        except orjson.JSONDecodeError:
-            start = None
-        if isinstance(start, dict) and list(start) == ["schema", "payload"] and start["schema"] == form:
+        if _splits(prefix, data[len(prefix) : -1]):
             return prefix
         at = data.find(_MARK, at + 1)
     return None
+
+
+def _splits(prefix: bytes, payload: bytes) -> bool:
+    """Nothing but the payload may follow: of two fields of one name the last counts."""
+    try:
+        start = orjson.loads(prefix + b"null}")
+        orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(start, dict) and list(start) == ["schema", "payload"]
