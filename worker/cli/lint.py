@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from headwater.worker.config.secrets import expand
 from headwater.worker.config.worker_options import worker_settings
 
 from .parameters import config_files, json_output, worker_file
-from .terminal import print_json
+from .terminal import print_json, say
 
 
 @click.command("lint")
@@ -26,7 +26,7 @@ from .terminal import print_json
 def command(files: tuple[Path, ...], worker_path: Path | None, as_json: bool) -> int:
     """Find everything that is wrong in config FILEs (or the config files of directories), with its line.
 
-    Asks no server. Exit status 1 where something is wrong.
+    Asks no server, and takes `${…}` for granted where it cannot be read here. Exit status 1 where something is wrong.
     """
     problems: list[Located] = []
     worker: Mapping[str, str] = {}
@@ -34,16 +34,15 @@ def command(files: tuple[Path, ...], worker_path: Path | None, as_json: bool) ->
         worker = read_worker(worker_path)
     except FileErrors as error:
         problems = error.problems
-    connectors, found = lint_files(files, worker)
+    connectors, found = lint_files(files, worker, variables=False)
     problems += found
     if as_json:
         print_json({"connectors": [c.name for c in connectors], "problems": [as_document(p) for p in problems]})
     elif problems:
         print_problems(problems)
-        places = len({problem.path for problem in problems})
-        click.echo(f"{len(problems)} {_plural('problem', problems)} in {places} of {len(files)} files", err=True)
+        say(f"{_count(problems, 'problem')} in {_count({p.path for p in problems}, 'file')}")
     else:
-        click.echo(f"{len(connectors)} {_plural('connector', connectors)}, nothing wrong")
+        click.echo(f"{_count(connectors, 'connector')}, nothing wrong")
     return 1 if problems else 0
 
 
@@ -71,5 +70,5 @@ def as_document(problem: Located) -> dict[str, Any]:
     return {"file": problem.path, "line": problem.line, "column": problem.column, **document}
 
 
-def _plural(word: str, things: Sequence[object]) -> str:
-    return word if len(things) == 1 else f"{word}s"
+def _count(things: Collection[object], word: str) -> str:
+    return f"{len(things)} {word}" if len(things) == 1 else f"{len(things)} {word}s"

@@ -14,16 +14,20 @@ from .secrets import expand
 
 
 def lint_files(
-    paths: Iterable[str | Path], worker: Mapping[str, str] | None = None, plugins: Plugins | None = None
+    paths: Iterable[str | Path],
+    worker: Mapping[str, str] | None = None,
+    variables: bool = True,
+    plugins: Plugins | None = None,
 ) -> tuple[list[ConnectorFile], list[Located]]:
     """The connectors that were found, and every problem of every file in the order of the files.
 
+    `variables`: is one that cannot be read a problem? Where files are only looked at, it may be set elsewhere.
     Imports the plugins that the files name.
     """
     given = list(map(str, paths))
     connectors, problems = read_files(given)
     for connector in connectors:
-        problems += lint_connector(connector, worker, plugins)
+        problems += [connector.locate(p) for p in connector_problems(connector.raw, worker, variables, plugins)]
 
     def place(problem: Located) -> tuple[int, str, int]:
         index = next((i for i, path in enumerate(given) if problem.path.startswith(path)), len(given))
@@ -32,24 +36,24 @@ def lint_files(
     return connectors, sorted(problems, key=place)
 
 
-def lint_connector(
-    connector: ConnectorFile, worker: Mapping[str, str] | None = None, plugins: Plugins | None = None
-) -> list[Located]:
-    """What is wrong with one connector's options, variables that cannot be read included."""
+def connector_problems(
+    raw: Mapping[str, str],
+    worker: Mapping[str, str] | None = None,
+    variables: bool = True,
+    plugins: Plugins | None = None,
+) -> list[Problem]:
+    """What is wrong with one connector's options as written. Options whose variables cannot be read are left out."""
+    missing: list[Problem] = []
     try:
-        raw = expand(connector.raw)
+        expanded: Mapping[str, str] = expand(raw)
     except ConfigError as error:
-        # The other options are checked all the same.
-        missing = {problem.option for problem in error.problems}
-        rest = _problems({k: v for k, v in connector.raw.items() if k not in missing}, worker, plugins)
-        found = error.problems + [p for p in rest if p.option not in missing]
-        return [connector.locate(problem) for problem in found]
-    return [connector.locate(problem) for problem in _problems(raw, worker, plugins)]
-
-
-def _problems(raw: Mapping[str, str], worker: Mapping[str, str] | None, plugins: Plugins | None) -> list[Problem]:
+        missing = error.problems
+        unread = {problem.option for problem in missing}
+        expanded = expand({option: text for option, text in raw.items() if option not in unread})
+    found: list[Problem] = []
     try:
-        build_plan(raw, worker, plugins)
+        build_plan(expanded, worker, plugins)
     except ConfigError as error:
-        return error.problems
-    return []
+        unread = {problem.option for problem in missing}
+        found = [problem for problem in error.problems if problem.option not in unread]
+    return (missing if variables else []) + found

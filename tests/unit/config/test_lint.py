@@ -39,3 +39,11 @@ def test_a_good_file(tmp_path: Path) -> None:
     connectors, problems = lint_files([path], plugins=PLUGINS)
     assert len(connectors) == 1
     assert problems == []
+
+
+def test_variables_that_are_set_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GONE", raising=False)
+    path = tmp_path / "a.yaml"
+    path.write_text("name: a\nconnector.class: Numbers\nnumbers.topic: ${env:GONE}\nnumbers.to: x\n")
+    _, problems = lint_files([path], variables=False, plugins=PLUGINS)
+    assert [str(problem) for problem in problems] == [f"{path}:4: numbers.to: must be a whole number"]
