@@ -102,8 +102,8 @@ class RecordErrors:
             log.error("record %s failed in %s (%s): %s", subject, where.stage, where.executing, _said(error))
         if policy.tolerance != "all":
             raise Fatal(
-                f"record {where.subject} failed in {where.stage} ({where.executing}): {_said(error)}. The task stops "
-                "before this record; nothing is skipped. Mend the record or the config, or let such records pass by "
+                f"record {where.subject} failed in {where.stage} ({where.executing}): {_said(error)}. The task stops; "
+                "nothing is skipped. Mend the record or the config, or let such records pass by "
                 "with errors.tolerance=all, for sinks with errors.deadletterqueue.topic.name"
             ) from error
         if dead_letter is not None:

@@ -75,6 +75,7 @@ class SinkLoop:
         self._flush_every_s = min(FLUSH_EVERY_S, every_ms / 1000)
         self._sink: Sink | None = None
         self._callback_error: Exception | None = None
+        self._flushing = False
         self._unflushed_records = 0
         self._unflushed_bytes = 0
         self._unflushed_since: float | None = None
@@ -195,7 +196,11 @@ class SinkLoop:
         assert self._sink is not None
         if self._dead is not None:
             self._dead.flush()
-        offsets = self._sink.flush()
+        self._flushing = True
+        try:
+            offsets = self._sink.flush()
+        finally:
+            self._flushing = False
         if offsets:
             self._consumer.commit(offsets)
         self._flushed(offsets)
@@ -253,6 +258,8 @@ class SinkLoop:
             return
         dead, original = self._dead, message
         self._errors.failed(error, where, lambda at, why: dead.add(original, at, why))
+        if self._flushing:
+            dead.flush()  # the view may store its offsets right after this
 
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()

@@ -42,6 +42,7 @@ STEP_S = 0.2
 REOPEN_FIRST_S = 0.5
 REOPEN_MOST_S = 15.0
 FENCING_S = 120.0
+SAVE_S = 10.0
 
 
 class SourceLoop:
@@ -82,6 +83,9 @@ class SourceLoop:
             self._finish()
         except Interrupted:
             self._finish()
+        except Exception:
+            self._save_what_was_read()
+            raise
         finally:
             self._committer.stop()
             self._close()
@@ -214,6 +218,14 @@ class SourceLoop:
             log.info("the source hears of its last positions at the next start, it is gone now: %s", error)
             self._drain()
         self._control.report_state("STOPPED")
+
+    def _save_what_was_read(self) -> None:
+        """The task fails: batches before the one that is to blame need not be read again."""
+        try:
+            if self._committer_started:
+                self._committer.drain(SAVE_S)
+        except Exception as error:  # why the task fails is told by its own error
+            log.debug("the last batches are read again: %s", error)
 
     def _wait(self, seconds: float) -> bool:
         """Sleep on the connector's thread, acknowledging meanwhile. True where the task has to stop."""

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 METRICS_EVERY_S = 0.5
 
+Tell = Callable[[str, dict[str, Any]], None]
+
 
 def main() -> int:
     channel = ChildChannel()
@@ -44,7 +47,11 @@ def main() -> int:
         level=spec.settings.get("log.level", "INFO"),
         redact=redactor.redact,
     )
-    control = TaskControl(channel.tell, spec.paused)
+
+    def tell(event: str, fields: dict[str, Any]) -> None:
+        channel.tell(event, {name: _hidden(value, redactor) for name, value in fields.items()})
+
+    control = TaskControl(tell, spec.paused)
 
     def on_command(name: str, fields: dict[str, Any]) -> None:
         if name == "stop":
@@ -56,33 +63,33 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: control.stopping.set())
     metrics = TaskMetrics()
     ended = threading.Event()
-    reporter = threading.Thread(target=_report, args=(channel, metrics, ended), name="metrics", daemon=True)
+    reporter = threading.Thread(target=_report, args=(tell, metrics, ended), name="metrics", daemon=True)
     reporter.start()
     try:
-        _run(spec, control, metrics, redactor, channel)
+        _run(spec, control, metrics, redactor, tell)
         return 0
     except Fenced as error:
         log.warning("this task was taken over by another process and ends: %s", error)
-        _tell_error(channel, error, redactor)
+        _tell_error(tell, error)
         return FENCED_EXIT
     except Exception as error:  # the end of the line: whatever it is becomes the task's trace
         log.error("the task fails: %s: %s", type(error).__name__, error, exc_info=not isinstance(error, ConfigError))
-        _tell_error(channel, error, redactor)
+        _tell_error(tell, error)
         return 1
     finally:
         ended.set()
         reporter.join(timeout=5)
-        channel.tell("metrics", metrics.as_dict())
+        tell("metrics", metrics.as_dict())
 
 
-def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: Redactor, channel: ChildChannel) -> None:
+def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: Redactor, tell: Tell) -> None:
     settings = expand(spec.settings)
     redactor.add(secret_values(spec.settings, settings))
     raw = expand(spec.raw)
     redactor.add(secret_values(spec.raw, raw))  # before any plugin sees them
     plan = build_plan(raw, settings, task_config=spec.task_config)
     redactor.add(secret_values(spec.raw, raw, plan.secret_options()))
-    channel.tell("started", {"kind": plan.kind, "restart": _restart(plan)})
+    tell("started", {"kind": plan.kind, "restart": _restart(plan)})
     the_log = open_log(settings, Path(spec.data_dir))
     try:
         if plan.kind == "source":
@@ -102,22 +109,26 @@ def _restart(plan: ConnectorPlan) -> dict[str, int]:
     }
 
 
-def _report(channel: ChildChannel, metrics: TaskMetrics, ended: threading.Event) -> None:
+def _report(tell: Tell, metrics: TaskMetrics, ended: threading.Event) -> None:
     while not ended.wait(METRICS_EVERY_S):
-        channel.tell("metrics", metrics.as_dict())
+        tell("metrics", metrics.as_dict())
 
 
-def _tell_error(channel: ChildChannel, error: Exception, redactor: Redactor) -> None:
+def _tell_error(tell: Tell, error: Exception) -> None:
     trace = "".join(traceback.format_exception(error))
-    channel.tell(
+    tell(
         "error",
         {
             "kind": type(error).__name__,
-            "message": redactor.redact(str(error)),
-            "trace": redactor.redact(trace),
+            "message": str(error),
+            "trace": trace,
             "permanent": isinstance(error, ConfigError),
         },
     )
+
+
+def _hidden(value: Any, redactor: Redactor) -> Any:
+    return redactor.redact(value) if isinstance(value, str) else value
 
 
 if __name__ == "__main__":
