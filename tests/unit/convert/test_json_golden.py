@@ -149,7 +149,7 @@ def test_defaults_stand_for_null() -> None:
 
 
 def test_defaults_do_not_stand_for_null_where_asked() -> None:
-    row = {"a": None, "b": Decimal("2.00"), "c": b"", "e": [], "f": 2.0}
+    row: dict[str, Any] = {"a": None, "b": Decimal("2.00"), "c": b"", "e": [], "f": 2.0}
     payload = '{"a":null,"b":"AMg=","c":"","e":[],"f":2.0}'
     made = written(WITH_DEFAULTS, row, replace_null_with_default="false")
     assert made == f'{{"schema":{DEFAULTS_SCHEMA},"payload":{payload}}}'

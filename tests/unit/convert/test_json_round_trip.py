@@ -101,7 +101,7 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, dict):
         return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
     if isinstance(left, Decimal):
-        return left.as_tuple() == right.as_tuple() or (left == right == 0)
+        return bool(left.as_tuple() == right.as_tuple() or left == right == 0)
     return bool(left == right)
 
 
