@@ -91,11 +91,14 @@ def struct_step(node: Node, refuse_unknown: bool) -> Step:
         steps = plans.get(kinds)
         if steps is None:
             steps = plan(kinds)
-        if not steps:
-            return value
-        changed = value.copy()
+        changed = value
         for name, step in steps:
-            changed[name] = step(value[name])
+            old = value[name]
+            new = step(old)
+            if new is not old:
+                if changed is value:
+                    changed = value.copy()
+                changed[name] = new
         return changed
 
     return convert

@@ -82,7 +82,7 @@ def _scientific(text: str) -> str:
 
 def as_jackson(json_text: bytes) -> bytes:
     """orjson's output with Jackson's escapes: upper-case hex, surrogate pairs for what lies beyond U+FFFF."""
-    if b"\\u00" in json_text:
+    if b"\\" in json_text and b"\\u00" in json_text:
         json_text = _ESCAPE.sub(_upper, json_text)
     if not json_text.isascii() and any(lead in json_text for lead in _ASTRAL_LEADS):
         json_text = _ASTRAL.sub(_surrogates, json_text)
