@@ -1,0 +1,326 @@
+"""The second of the source's two iterators: what has changed since, as pgoutput sends it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from headwater.worker.api import Batch, DataError, Fatal, Record
+
+from .events import Moment, TableEvents
+from .frame import KeepAlive, XLogData, parse_frame
+from .lsn import format_lsn
+from .pgoutput import (
+    UNCHANGED,
+    Begin,
+    Commit,
+    Delete,
+    Insert,
+    Message,
+    Origin,
+    Relation,
+    Truncate,
+    Update,
+    parse,
+)
+from .position import StreamPosition, TablePosition, stream_partition, table_partition, version_of
+from .replication import Replication
+from .settings import Settings
+from .table import Describer
+from .toast import Missing, Reselect, fill_from_old, without_unchanged
+
+BATCH_BYTES: Final = 16 * 1024 * 1024
+URGENT_S: Final = 0.2
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Transaction:
+    begin: Begin
+    event: int = 0
+    """Messages of it that were handled."""
+    skip: int = 0
+    """Messages of it that are on the log already."""
+    origin: tuple[str | None, int | None] = (None, None)
+
+
+@dataclass(slots=True)
+class _Table:
+    """A table as the stream announced it. `events` None: not captured. Below `first` its changes are in the snapshot
+    rows already; below `raised` they get that version, so that the versions of a key never fall."""
+
+    name: str
+    relation: Relation
+    captured: bool
+    events: TableEvents | None = None
+    first: int = 0
+    raised: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """The batch that is being filled."""
+
+    batch: Batch = field(default_factory=Batch)
+    missing: list[Missing] = field(default_factory=list)
+    size: int = 0
+    now_us: int = 0
+
+
+class Stream:
+    """Reads on from `position`. `tables`: what is known of each table's snapshot, by full name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        describer: Describer,
+        replication: Replication,
+        position: StreamPosition,
+        tables: Mapping[str, TablePosition],
+    ) -> None:
+        self._settings = settings
+        self._describer = describer
+        self._replication = replication
+        self._reselect = Reselect(describer)
+        self._position = position
+        self._returned = position
+        self._durable = position
+        self._received = position.commit_lsn
+        self._resumed = position
+        self._transaction: _Transaction | None = None
+        self._relations: dict[int, _Table] = {}
+        self._positions = dict(tables)
+        self._marks: dict[str, int] = {}
+        self._unread: set[str] = set()
+        self._status_due = 0.0
+        self._position_due = 0.0
+        self._urgent = False
+        self._interval_s = settings["status.update.interval.ms"] / 1000
+        self._max_records = settings["max.batch.size"]
+        for name, table in self._positions.items():
+            self._await_newest(name, table)
+
+    def start(self) -> None:
+        options = {"proto_version": "1", "publication_names": '"' + self._settings.publication.replace('"', '""') + '"'}
+        for item in (self._settings["slot.stream.params"] or "").split(";"):
+            name, _, value = item.partition("=")
+            if name.strip():
+                options[name.strip()] = value.strip()
+        self._replication.start(self._settings.slot, self._position.commit_lsn, options)
+
+    @property
+    def between_transactions(self) -> bool:
+        return self._transaction is None
+
+    @property
+    def durable(self) -> StreamPosition:
+        return self._durable
+
+    @property
+    def received(self) -> int:
+        """The end of what has come in."""
+        return self._received
+
+    @property
+    def unread(self) -> set[str]:
+        """Captured tables whose changes came although no snapshot of them was ever begun."""
+        return self._unread
+
+    def table_read(self, name: str, position: TablePosition) -> None:
+        """A snapshot of this table was made in the meantime."""
+        self._positions[name] = position
+        self._unread.discard(name)
+        self._await_newest(name, position)
+        for table in self._relations.values():
+            if table.name == name:
+                self._adjust(table)
+
+    def read(self, timeout_s: float) -> Batch | None:
+        """Changes, as many as are there and fit into a batch, or a mere position, or None."""
+        deadline = time.monotonic() + timeout_s
+        opened = _Open(now_us=time.time_ns() // 1000)
+        while len(opened.batch.records) < self._max_records and opened.size < BATCH_BYTES:
+            data = self._replication.receive()
+            if data is not None:
+                self._frame(parse_frame(data), opened)
+                continue
+            left = 0.0 if opened.batch.records else max(0.0, min(deadline - time.monotonic(), self._interval_s))
+            if self._replication.wait(left):
+                continue
+            self.send_status()
+            if opened.batch.records or time.monotonic() >= deadline or self._position_is_due():
+                break
+        self.send_status()
+        return self._finish(opened)
+
+    def ack(self, position: StreamPosition) -> None:
+        """Everything up to `position` is durable."""
+        self._durable = position
+        if self._urgent:
+            self._status_due = 0.0
+
+    def send_status(self) -> None:
+        """Tell the server what is durable, when it is time to."""
+        if time.monotonic() >= self._status_due:
+            durable = self._durable.commit_lsn if self._settings.flush_lsn else 0
+            self._replication.send_status(self._received, durable)
+            self._status_due = time.monotonic() + self._interval_s
+
+    def close(self) -> None:
+        self._replication.close()
+
+    def _finish(self, opened: _Open) -> Batch | None:
+        batch = opened.batch
+        if not batch.records and not batch.positions and not self._position_is_due():
+            return None
+        if opened.missing:
+            self._reselect.fill(batch.records, opened.missing)
+        partition = stream_partition(self._settings.prefix)
+        batch.positions.append((partition, self._position.json()))
+        batch.ends_transaction = self._transaction is None
+        reached = [topic for topic, version in self._marks.items() if version <= self._position.version]
+        batch.complete = {topic: self._marks.pop(topic) for topic in reached}
+        self._returned = self._position
+        self._position_due = time.monotonic() + self._interval_s
+        return batch
+
+    def _position_is_due(self) -> bool:
+        """Does an idle stream's position have to go to the log, so that the server may drop WAL?"""
+        if self._position == self._returned:
+            return False
+        now = time.monotonic()
+        return now >= self._position_due or (self._urgent and now >= self._position_due - self._interval_s + URGENT_S)
+
+    def _frame(self, frame: XLogData | KeepAlive, opened: _Open) -> None:
+        self._received = max(self._received, frame.end_lsn)
+        if isinstance(frame, KeepAlive):
+            self._urgent = frame.reply_requested
+            if frame.reply_requested:
+                self._status_due = 0.0
+            if self._transaction is None and frame.end_lsn > self._position.commit_lsn:
+                self._position = replace(self._position, commit_lsn=frame.end_lsn, event=0)
+            return
+        opened.size += len(frame.payload)
+        self._message(parse(frame.payload, frame.start_lsn), frame.start_lsn, opened)
+
+    def _message(self, message: Message, lsn: int, opened: _Open) -> None:
+        if isinstance(message, Insert | Update | Delete | Truncate):
+            transaction = self._transaction
+            if transaction is None:
+                raise Fatal(
+                    f"the server sent a change outside of a transaction at {format_lsn(lsn)}; nothing of it was used"
+                )
+            transaction.event += 1
+            if transaction.event > transaction.skip:
+                self._change(message, lsn, transaction, opened)
+                self._position = replace(
+                    self._position, commit_lsn=transaction.begin.final_lsn, event=transaction.event
+                )
+        elif isinstance(message, Begin):
+            again = message.final_lsn == self._resumed.commit_lsn
+            self._transaction = _Transaction(message, skip=self._resumed.event if again else 0)
+        elif isinstance(message, Commit):
+            self._transaction = None
+            self._position = replace(
+                self._position, commit_lsn=message.end_lsn, event=0, last_commit_lsn=message.commit_lsn
+            )
+        elif isinstance(message, Relation):
+            self._relations[message.oid] = self._describe(message)
+        elif isinstance(message, Origin) and self._transaction is not None:
+            self._transaction.origin = (message.name, message.commit_lsn)
+
+    def _describe(self, relation: Relation) -> _Table:
+        name = f"{relation.schema}.{relation.name}"
+        filter = self._describer.filter
+        table = _Table(
+            name, relation, not relation.schema.startswith("pg_") and filter.captures(relation.schema, relation.name)
+        )
+        self._adjust(table)
+        return table
+
+    def _adjust(self, table: _Table) -> None:
+        if known := self._positions.get(table.name):
+            table.first, table.raised = known.first, known.version
+
+    def _await_newest(self, name: str, table: TablePosition) -> None:
+        """A topic with rows of several points is whole once the stream has passed the newest of them."""
+        if table.complete and table.mixed and table.version > self._position.version:
+            schema, _, bare = name.partition(".")
+            self._marks[self._settings.topic(schema, bare)] = table.version
+
+    def _change(
+        self, message: Insert | Update | Delete | Truncate, lsn: int, transaction: _Transaction, opened: _Open
+    ) -> None:
+        oids = message.oids if isinstance(message, Truncate) else (message.relation_oid,)
+        for oid in oids:
+            table = self._relations.get(oid)
+            if table is None:
+                raise Fatal(
+                    f"the server sent a change of table {oid} at {format_lsn(lsn)} without describing it before"
+                )
+            if not table.captured or _OPERATION[type(message)] in self._settings.skipped:
+                continue
+            version = version_of(self._position.epoch, transaction.begin.final_lsn)
+            if version < table.first:
+                continue
+            self._note_unread(table, version, opened)
+            moment = Moment(
+                max(version, table.raised), lsn, transaction.begin.commit_us, opened.now_us, transaction.begin.xid,
+                self._position.last_commit_lsn, transaction.origin,
+            )  # fmt: skip
+            try:
+                opened.batch.records.extend(self._records(message, table, moment, opened))
+            except DataError as error:
+                self._cannot(error, table, lsn)
+
+    def _records(
+        self, message: Insert | Update | Delete | Truncate, table: _Table, moment: Moment, opened: _Open
+    ) -> list[Record]:
+        if table.events is None:
+            table.events = self._describer.streamed(table.relation)
+        events = table.events
+        if isinstance(message, Insert):
+            return events.insert(message, moment)
+        if isinstance(message, Delete):
+            return events.delete(message, moment)
+        if isinstance(message, Truncate):
+            return [events.truncate(moment)]
+        if UNCHANGED not in message.new:
+            return events.update(message, moment)
+        fill_from_old(message)
+        names = events.codec.unchanged(message.new)
+        if not names or self._settings["toast.policy"] == "placeholder" or not events.codec.key_columns:
+            return events.update(message, moment)
+        sent = message.new
+        message.new = without_unchanged(sent)
+        records = events.update(message, moment)
+        opened.missing.append(Missing(records[-1], events, names, events.raw_key(sent), sent))
+        return records
+
+    def _note_unread(self, table: _Table, version: int, opened: _Open) -> None:
+        """Changes of a table that no snapshot was made of: the one to come must not hide what is written now."""
+        if table.name in self._positions or not self._settings.snapshots:
+            return
+        if not self._describer.filter.snapshots(table.name):
+            return
+        position = TablePosition("running", version, version)
+        self._positions[table.name] = position
+        self._unread.add(table.name)
+        opened.batch.positions.append((table_partition(self._settings.prefix, table.name), position.json()))
+
+    def _cannot(self, error: DataError, table: _Table, lsn: int) -> None:
+        mode = self._settings["event.processing.failure.handling.mode"]
+        where = f"a change of {table.name} at {format_lsn(lsn)} cannot be turned into a record: {error}"
+        if mode == "fail":
+            raise Fatal(
+                f"{where}. Nothing of this transaction after it was read. Leave the column out with "
+                "column.exclude.list, or set event.processing.failure.handling.mode = warn to go on without the change"
+            ) from error
+        if mode == "warn":
+            _log.warning("%s; left out, as event.processing.failure.handling.mode says", where)
+
+
+_OPERATION: Final[dict[type, str]] = {Insert: "c", Update: "u", Delete: "d", Truncate: "t"}
