@@ -33,7 +33,7 @@ class SqliteSource(Source):
     def open(self, context: TaskContext, positions: Sequence[tuple[Partition, Position]]) -> None:
         self._topic = context.values["topic"]
         self._db = sqlite3.connect(context.values["path"], timeout=10)
-        self._lsn = max((position["commit_lsn"] for _, position in positions), default=0)
+        self._lsn = max((position["commit_lsn"] - 1 for _, position in positions), default=0)
         self._fresh = not positions
 
     def read(self, timeout_s: float) -> Batch | None:
@@ -50,7 +50,9 @@ class SqliteSource(Source):
             self._lsn = records[-1].version
         complete = {self._topic: self._lsn} if self._fresh else {}
         self._fresh = False
-        return Batch(records, [({"db": "one"}, {"format": 1, "epoch": 0, "commit_lsn": self._lsn})], complete=complete)
+        return Batch(
+            records, [({"db": "one"}, {"format": 1, "epoch": 0, "commit_lsn": self._lsn + 1})], complete=complete
+        )
 
     def close(self) -> None:
         if hasattr(self, "_db"):

@@ -1,4 +1,4 @@
-"""A view in a SQLite file, with generations: small, but real, so that rebuilds are tested on files that survive kill -9.
+"""A view in a SQLite file, with generations: small, but real, so that rebuilds are tested on what survives kill -9.
 
 Records: string keys, JSON objects without a schema. `fields` are the columns that the view keeps.
 """
@@ -36,7 +36,8 @@ from headwater.worker.api import (
 )
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS generation (number INTEGER PRIMARY KEY, current INTEGER, complete INTEGER, created_ms INTEGER);
+CREATE TABLE IF NOT EXISTS generation (number INTEGER PRIMARY KEY, current INTEGER, complete INTEGER, created_ms INTEGER
+    );
 CREATE TABLE IF NOT EXISTS position (generation INTEGER, topic TEXT, part INTEGER, next INTEGER,
     PRIMARY KEY (generation, topic, part));
 CREATE TABLE IF NOT EXISTS view (generation INTEGER, topic TEXT, key TEXT, value TEXT,

@@ -134,14 +134,14 @@ def _wait_for_position(work: Work, connector: str, version: int) -> None:
     positions = Positions(work.log, work.topics.offsets, connector)
     while True:
         stored = [v for _, position in positions.load() if (v := _position_version(position)) is not None]
-        if stored and max(stored) >= version:
+        if stored and max(stored) > version:
             return
         work.progress(detail=f"waiting for {connector} to read up to the snapshot")
         work.wait(POLL_S)
 
 
 def _position_version(position: Mapping[str, Any]) -> int | None:
-    """The version of a stream position; None for a position of another kind (a snapshot's chunks)."""
+    """Everything of a lower version is on the log; None for a position of another kind (a snapshot's chunks)."""
     epoch, lsn = position.get("epoch"), position.get("commit_lsn")
     return (epoch << 53) | lsn if isinstance(epoch, int) and isinstance(lsn, int) else None
 

@@ -1,4 +1,4 @@
-"""The job's process is killed -9 at every boundary: the old view serves, and in the end all is right or cleanly given up."""
+"""The job's process is killed -9 at every boundary: the old view serves, the end is right or a clean retreat."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_the_old_generation_comes_back_up_to_date_and_goes_when_its_time_is_over
     assert list(state.generations) == [1]
     assert rows(scene, 2) == {}
     assert scene.log.committed(f"connect-{VIEW}-g2") == {}
-    with pytest.raises(Conflict, match="no earlier generation .* kept any more"):
+    with pytest.raises(Conflict, match=r"no earlier generation .* kept any more"):
         scene.requests.rollback(VIEW, {})
     # numbers are not used again
     scene.requests.rebuild(VIEW, None, {"keep": "0"})

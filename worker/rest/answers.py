@@ -1,0 +1,70 @@
+"""What goes out: JSON, and errors in Kafka Connect's form with its status codes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from headwater.worker.api import ConfigError, HeadwaterError, Retriable
+from headwater.worker.rebuild.requests import BadRequest, Conflict, NoSuchView
+
+from .requests import HttpError
+from .worker_port import NotNow, NotThere, NotValid
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class JsonResponse(Response):
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS, default=str)
+
+
+def empty(status: int) -> Response:
+    return Response(status_code=status)
+
+
+def error_answer(status: int, message: str) -> Response:
+    """Source: org.apache.kafka.connect.runtime.rest.entities.ErrorMessage (Kafka 4.3)."""
+    return JsonResponse({"error_code": status, "message": message}, status_code=status)
+
+
+async def blocking(work: Callable[..., Any], *args: Any) -> Any:
+    """Run what may wait (the log, a plugin's process) on a thread: the event loop goes on answering."""
+    return await run_in_threadpool(work, *args)
+
+
+def answered(request: Request, error: Exception) -> Response:
+    """The answer to an error that a handler raised."""
+    if isinstance(error, HttpError):
+        return error_answer(error.status, str(error))
+    if isinstance(error, HTTPException):
+        return error_answer(error.status_code, f"HTTP {error.status_code} {error.detail}")
+    if isinstance(error, NotThere | NoSuchView):
+        return error_answer(404, str(error))
+    if isinstance(error, NotNow | Conflict):
+        return error_answer(409, str(error))
+    if isinstance(error, ConfigError):
+        count = len(error.problems)
+        problems = "\n".join(map(str, error.problems))
+        return error_answer(
+            400, f"Connector configuration is invalid and contains the following {count} error(s):\n{problems}"
+        )
+    if isinstance(error, NotValid | BadRequest):
+        return error_answer(400, str(error))
+    if isinstance(error, Retriable):
+        return error_answer(503, f"{error}; try again")
+    if isinstance(error, HeadwaterError):
+        return error_answer(500, str(error))
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_answer(500, f"{type(error).__name__}; the worker's log says more")
