@@ -159,12 +159,18 @@ def _table(rows: Iterable[OptionRow]) -> list[str]:
 
 
 def _refusals(options: Options) -> list[str]:
-    rows = [
-        f"| `{_cell(pattern_name(e.name) if e.pattern else e.name)}` | {_cell(e.reason)} |" for e in refused(options)
-    ]
+    rows = []
+    for entry in refused(options):
+        name = pattern_name(entry.name) if entry.pattern else entry.name
+        rows.append(f"| `{_cell(name)}` | {_cell(entry.reason)} | {_harmless(entry)} |")
     if not rows:
         return []
-    return ["## Refused", "", "Known elsewhere, an error here.", "", "| option | why |", "|---|---|", *rows, ""]
+    title = "Known elsewhere, an error here; but for values that ask for what happens anyway."
+    return ["## Refused", "", title, "", "| option | why | accepted value |", "|---|---|---|", *rows, ""]
+
+
+def _harmless(entry: Unsupported) -> str:
+    return ", ".join(f"`{_cell(value)}`" for value in entry.harmless if value)
 
 
 def _code(text: str) -> str:

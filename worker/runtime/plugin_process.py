@@ -8,7 +8,7 @@
 | `plan_tasks` | | `kind`, `tasks` (task configs), `restart`, `topics`, `topics_regex` |
 | `check` | | `findings`: what the connector's servers say |
 | `alter_offsets` | `offsets`: `[[partition, position or null], …]` | |
-| `preview` | `records`: how many | `records`, as they leave the stages, `filtered`, `errors` |
+| `preview` | `records`: how many | `records`, each with what every stage made of it, `notes`; see `preview` |
 """
 
 from __future__ import annotations

@@ -124,7 +124,9 @@ def _alter_offsets(scene: Scene, offsets: Iterable[tuple[dict[str, Any], dict[st
 def _preview(scene: Scene, records: int = 10, seconds: float = 20.0) -> dict[str, Any]:
     plan = scene.plan()
     shown = preview(plan, scene.settings, scene.data_dir, records, seconds, scene.stopping)
-    shown["errors"] = [scene.redactor.redact(text) for text in shown["errors"]]
+    for record in shown["records"]:
+        record["error"] = record["error"] and scene.redactor.redact(record["error"])
+    shown["notes"] = [scene.redactor.redact(text) for text in shown["notes"]]
     return {"kind": plan.kind, **shown}
 
 

@@ -1,16 +1,37 @@
-"""Real records through every stage of a connector, shown and written nowhere."""
+"""Real records through every stage of a connector, shown and written nowhere.
+
+What is shown of one record, as JSON:
+`{"from": RECORD, "stages": [{"stage": NAME, "plugin": CLASS, "records": [RECORD, …]}, …], "to": [RECORD, …], "error":
+TEXT or null}`.
+A stage whose predicate does not hold is left out. `to` holds, for a source, keys and values as the bytes that would lie
+on the log; for a sink, the records that it would get, each with the rows of the view that it would touch (`rows`).
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from headwater.worker.api import Fatal, Record, SourceConnector, TaskContext, TopicPartition
+from headwater.worker.api import (
+    Fatal,
+    Generations,
+    HasGenerations,
+    HasSourceRows,
+    HeadwaterError,
+    Record,
+    SourceConnector,
+    TaskContext,
+    TopicPartition,
+    Transform,
+)
 from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.config.policies import ErrorPolicy
+from headwater.worker.config.stages import Stage
 from headwater.worker.log import open_log
 from headwater.worker.log.contract import Log, Message
 from headwater.worker.observe.metrics import TaskMetrics
@@ -21,6 +42,9 @@ from .pipe import SinkPipe, SourcePipe
 __all__ = ["preview"]
 
 _CHUNK = 50
+_WAIT_S = 1.0
+
+Shown = dict[str, Any]
 
 
 def preview(
@@ -30,49 +54,111 @@ def preview(
     records: int,
     seconds: float,
     stop: threading.Event,
-) -> dict[str, Any]:
-    """At most `records` records, looked for during at most `seconds`. A record that fails is told under `errors`.
+) -> Shown:
+    """At most `records` records, looked for during at most `seconds`; `notes` say what could not be looked at.
 
     Sources that can read their rows without leaving a trace (`source_rows`) do so; others are opened from the start and
     never acknowledged to. Sinks show what lies on the log.
     """
-    metrics = TaskMetrics()
-    errors: list[str] = []
-    handler = RecordErrors(ErrorPolicy(), metrics, lambda wait_s: True)
-    shown: list[dict[str, Any]] = []
+    shown: list[Shown] = []
     end = time.monotonic() + seconds
-    if plan.kind == "source":
-        source_pipe = SourcePipe(plan, handler, metrics)
-        for record in _of_source(plan, end, stop):
-            _collect(shown, errors, lambda: map(_message, source_pipe.process([record])))  # noqa: B023 - called at once
-            if len(shown) >= records or len(errors) >= records or time.monotonic() > end or stop.is_set():
+    run = _Run(plan, settings, data_dir, end, stop)
+    with closing(run.source() if plan.kind == "source" else run.sink()) as found:
+        for one in found:
+            shown.append(one)
+            if len(shown) >= records or time.monotonic() > end or stop.is_set():
                 break
-    else:
-        sink_pipe = SinkPipe(plan, handler, metrics)
-        the_log = open_log(settings, data_dir)
+    return {"records": shown, "notes": run.notes}
+
+
+class _Run:
+    def __init__(
+        self, plan: ConnectorPlan, settings: Mapping[str, str], data_dir: Path, end: float, stop: threading.Event
+    ) -> None:
+        self._trace: list[Shown] = []
+        self._plan = replace(plan, stages=tuple(_traced(stage, self._trace) for stage in plan.stages))
+        self._settings, self._data_dir = settings, data_dir
+        self._end, self._stop = end, stop
+        metrics = TaskMetrics()
+        self._errors = RecordErrors(ErrorPolicy(), metrics, lambda wait_s: True)
+        self._metrics = metrics
+        self.notes: list[str] = []
+
+    def source(self) -> Generator[Shown, None, None]:
+        pipe = SourcePipe(self._plan, self._errors, self._metrics)
+        with closing(_of_source(self._plan, self._end, self._stop)) as records:
+            for record in records:
+                yield self._through(_record(record), lambda: map(_message, pipe.process([record])))  # noqa: B023
+
+    def sink(self) -> Generator[Shown, None, None]:
+        pipe = SinkPipe(self._plan, self._errors, self._metrics)
+        with closing(open_log(self._settings, self._data_dir)) as the_log:
+            view = self._view()
+            try:
+                for message in _of_log(self._plan, the_log):
+                    yield self._through(
+                        _message(message),
+                        lambda: [_record(r) | self._rows(view, r) for r in pipe.process([message])],  # noqa: B023
+                    )
+            finally:
+                if view is not None:
+                    view.close()
+
+    def _through(self, source: Shown, work: Any) -> Shown:
+        self._trace.clear()
+        shown: Shown = {"from": source, "to": [], "error": None}
         try:
-            for message in _of_log(plan, the_log):
-                _collect(shown, errors, lambda: map(_record, sink_pipe.process([message])))  # noqa: B023 - called at once
-                if len(shown) >= records or len(errors) >= records or time.monotonic() > end or stop.is_set():
-                    break
-        finally:
-            the_log.close()
-    return {"records": shown[:records], "filtered": metrics.records_filtered, "errors": errors}
+            shown["to"] = list(work())
+        except Fatal as error:
+            shown["error"] = str(error)
+        return shown | {"stages": list(self._trace)}
+
+    def _view(self) -> Generations | None:
+        """What knows the rows that a record should make; None where there is no such thing or its server is away."""
+        connector = self._plan.connector
+        if not connector.features.generations:
+            return None
+        try:
+            return cast(Generations, cast(HasGenerations, connector).generations(self._plan.values, self._plan.name))
+        except HeadwaterError as error:
+            self.notes.append(f"the rows of the view are not shown: {error}")
+            return None
+
+    def _rows(self, view: Generations | None, record: Record) -> Shown:
+        if view is None or self.notes:
+            return {}
+        try:
+            rows = list(view.expect([record]))
+        except HeadwaterError as error:
+            self.notes.append(f"the rows of the view are not shown: {error}")
+            return {}
+        return {"rows": [{"part": r.part, "key": _text(r.key), "gone": r.digest is None} for r in rows]}
 
 
-def _collect(shown: list[dict[str, Any]], errors: list[str], work: Callable[[], Iterable[dict[str, Any]]]) -> None:
-    try:
-        shown.extend(work())
-    except Fatal as error:
-        errors.append(str(error))
+def _traced(stage: Stage, trace: list[Shown]) -> Stage:
+    """The same stage, which also notes what it makes of a record."""
+    inner = stage.transform
+
+    class Traced(Transform):
+        def apply(self, record: Record) -> Record | Iterable[Record] | None:
+            result = inner.apply(record)
+            made = [] if result is None else [result] if isinstance(result, Record) else list(result)
+            trace.append({"stage": stage.alias, "plugin": type(inner).__name__, "records": list(map(_record, made))})
+            return made
+
+        def close(self) -> None:
+            inner.close()
+
+    # Error messages name the class that was at work: the user's transform, not this one around it.
+    Traced.__module__, Traced.__qualname__ = type(inner).__module__, type(inner).__qualname__
+    return replace(stage, transform=Traced())
 
 
-def _of_source(plan: ConnectorPlan, end: float, stop: threading.Event) -> Iterator[Record]:
+def _of_source(plan: ConnectorPlan, end: float, stop: threading.Event) -> Generator[Record, None, None]:
     connector = plan.connector
     assert isinstance(connector, SourceConnector)
-    rows = getattr(connector, "source_rows", None)
-    if rows is not None:
-        yield from rows(plan.values, ()).records
+    if hasattr(connector, "source_rows"):
+        yield from cast(HasSourceRows, connector).source_rows(plan.values, ()).records
         return
     configs = connector.plan_tasks(plan.values, 1)
     source = connector.task()
@@ -100,16 +186,17 @@ def _of_log(plan: ConnectorPlan, the_log: Log) -> Iterator[Message]:
     consumer = the_log.consumer()
     try:
         consumer.assign(begin)
-        while messages := consumer.poll(_CHUNK, 1.0):
+        while messages := consumer.poll(_CHUNK, _WAIT_S):
             yield from messages
     finally:
         consumer.close()
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message) -> Shown:
     return {
         "topic": message.topic,
         "partition": message.partition,
+        "offset": message.offset if message.offset >= 0 else None,
         "key": _text(message.key),
         "value": _text(message.value),
         "headers": {name: _text(value) for name, value in message.headers},
@@ -117,17 +204,32 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def _record(record: Record) -> dict[str, Any]:
+def _record(record: Record) -> Shown:
     return {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "key": record.key,
-        "value": record.value,
-        "headers": {header.name: header.value for header in record.headers},
+        "key": _plain(record.key),
+        "value": _plain(record.value),
+        "headers": {header.name: _plain(header.value) for header in record.headers},
         "timestamp_ms": record.timestamp_ms,
         "version": record.version,
     }
+
+
+def _plain(value: Any) -> Any:
+    """Something that JSON has; what it has not, as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _text(bytes(value))
+    if value is None or isinstance(value, bool | str | float):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)  # the child's line takes no larger ones
+    return str(value)
 
 
 def _text(data: bytes | None) -> str | None:

@@ -34,7 +34,7 @@ class NumbersConnector(SourceConnector):
         Option("numbers.from", OptionType.INT, 0),
         Option("numbers.password", OptionType.PASSWORD, None),
         Option(r"numbers\.skip\.\d+", OptionType.BOOLEAN, pattern=True),
-        Unsupported("numbers.random", "numbers come in their order"),
+        Unsupported("numbers.random", "numbers come in their order", harmless=("", "false")),
     )
     features = Features(exactly_once=False)
 

@@ -16,7 +16,7 @@ def test_markdown_holds_every_option() -> None:
     assert text.startswith("# NumbersConnector\n\nCounts.\n\nA source. Also known as `org.example.NumbersConnector`.\n")
     assert "| `numbers.topic` | string | **required** |  |" in text
     assert "| `numbers.to` | int | `10` |  |" in text
-    assert "| `numbers.random` | numbers come in their order |" in text
+    assert "| `numbers.random` | numbers come in their order | `false` |" in text
     assert text == markdown(NUMBERS, PLUGINS)
 
 
