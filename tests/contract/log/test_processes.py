@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from headwater.worker.api import TopicPartition
 from headwater.worker.log import Log, Message
@@ -25,18 +27,32 @@ KILLS = 12
 _VALUE = re.compile(rb"(\d+):(\d+)/(\d+)")
 
 
-def start(factory: LogFactory, **given: Any) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("committing_process.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    settings = {"settings": dict(factory.settings), "data_dir": str(factory.data_dir)}
-    process.stdin.write(json.dumps(given | settings) + "\n")
-    process.stdin.flush()
-    return process
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(log_factory: LogFactory) -> Iterator[Start]:
+    """`start(id=, topic=, positions=, first=, most=)` runs `committing_process.py`; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(**given: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("committing_process.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdin is not None
+        settings = {"settings": dict(log_factory.settings), "data_dir": str(log_factory.data_dir)}
+        process.stdin.write(json.dumps(given | settings) + "\n")
+        process.stdin.flush()
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def kill(process: subprocess.Popen[str]) -> list[int]:
@@ -68,7 +84,7 @@ def finish_open_transaction(log: Log, transactional_id: str) -> None:
 
 
 def test_killed_at_any_point_it_loses_nothing_and_shows_nothing_half_done(
-    log: Log, log_factory: LogFactory, make_topic: Callable[..., str]
+    log: Log, log_factory: LogFactory, make_topic: Callable[..., str], start: Start
 ) -> None:
     topic = make_topic(3, **{"retention.ms": "-1"})
     positions = make_topic(1, **{"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"})
@@ -76,7 +92,7 @@ def test_killed_at_any_point_it_loses_nothing_and_shows_nothing_half_done(
     acknowledged, first = 0, 1
     for round_ in range(KILLS):
         most = 2000 if round_ % 3 == 0 else 20
-        child = start(log_factory, id=name, topic=topic, positions=positions, first=first, most=most, maintain=True)
+        child = start(id=name, topic=topic, positions=positions, first=first, most=most, maintain=True)
         assert child.stdout is not None
         assert child.stdout.readline().strip() == str(first)
         time.sleep(random.uniform(0.0, 0.25))
@@ -89,13 +105,15 @@ def test_killed_at_any_point_it_loses_nothing_and_shows_nothing_half_done(
     assert whole_transactions(read_all(log, topic)) == list(range(1, first))
 
 
-def test_two_writers_and_a_reader_at_once(log: Log, log_factory: LogFactory, make_topic: Callable[..., str]) -> None:
+def test_two_writers_and_a_reader_at_once(
+    log: Log, log_factory: LogFactory, make_topic: Callable[..., str], start: Start
+) -> None:
     """The reader sees each transaction's records in order, and in the end all of them once."""
     topic, positions = make_topic(2), make_topic(1, **{"cleanup.policy": "compact"})
     names = [log_factory.name("id") for _ in range(2)]
     last = 80
     children = [
-        start(log_factory, id=name, topic=topic, positions=positions, first=number * 1000 + 1, most=300, last=end)
+        start(id=name, topic=topic, positions=positions, first=number * 1000 + 1, most=300, last=end)
         for number, name in enumerate(names)
         for end in [number * 1000 + last]
     ]
@@ -121,23 +139,20 @@ def test_two_writers_and_a_reader_at_once(log: Log, log_factory: LogFactory, mak
 
 
 def test_a_suspended_process_that_wakes_up_changes_nothing(
-    log: Log, log_factory: LogFactory, make_topic: Callable[..., str]
+    log: Log, log_factory: LogFactory, make_topic: Callable[..., str], start: Start
 ) -> None:
     """SIGSTOP, a successor starts, SIGCONT: the old one is fenced at its next commit."""
     topic, positions = make_topic(1), make_topic(1, **{"cleanup.policy": "compact"})
     name = log_factory.name("id")
-    old = start(log_factory, id=name, topic=topic, positions=positions, first=1, most=20)
+    old = start(id=name, topic=topic, positions=positions, first=1, most=20)
     assert old.stdout is not None
-    try:
-        acknowledged = [old.stdout.readline().strip() for _ in range(10)]
-        suspend_outside_a_commit(old, log)
-        successor = start(log_factory, id=name, topic=topic, positions=positions, first=100_001, most=20, last=100_020)
-        text, _ = successor.communicate(timeout=30)
-        assert text.splitlines()[-1] == "done"
-        old.send_signal(signal.SIGCONT)
-        text, _ = old.communicate(timeout=30)
-    finally:
-        old.kill()
+    acknowledged = [old.stdout.readline().strip() for _ in range(10)]
+    suspend_outside_a_commit(old, log)
+    successor = start(id=name, topic=topic, positions=positions, first=100_001, most=20, last=100_020)
+    text, _ = successor.communicate(timeout=30)
+    assert text.splitlines()[-1] == "done"
+    old.send_signal(signal.SIGCONT)
+    text, _ = old.communicate(timeout=30)
     assert text.splitlines()[-1] == "fenced"
     acknowledged += text.splitlines()[:-1]
     seen = whole_transactions(read_all(log, topic))
