@@ -8,8 +8,6 @@ from typing import Any
 
 import psycopg
 
-from headwater.worker.api import Fatal
-
 Connection = psycopg.Connection[Any]
 
 
@@ -59,7 +57,7 @@ class TableInfo:
 
 @dataclass(frozen=True, slots=True)
 class TypeInfo:
-    """`kind`: b (base), e (enum), d (domain), r (range), m (multirange), c (composite), p (pseudo).
+    """`kind`: b (base), e (enum), d (domain), r (range), m (multirange), c (composite), p (pseudo), or gone.
 
     `element`: oid of an array's elements, else 0. `base`, `base_typmod`, `base_dimensions`: what a domain is made of,
     else 0, -1 and 0. `range_subtype`: of ranges, else 0. `labels`: an enum's, in order. `delimiter`: what stands
@@ -89,16 +87,10 @@ class Types:
         self._by_oid: Mapping[int, TypeInfo] = {}
 
     def get(self, oid: int) -> TypeInfo:
-        """Raises `Fatal` for a type that is not there any more."""
+        """A type that is not there any more, dropped after the change that uses it was written, has `kind` gone."""
         if oid not in self._by_oid:
             self.refresh()
-        info = self._by_oid.get(oid)
-        if info is None:
-            raise Fatal(
-                f"type {oid} is not in pg_type: it was dropped after the change that uses it was written. "
-                "Leave the column out with column.exclude.list, or start anew with a new slot and snapshot"
-            )
-        return info
+        return self._by_oid.get(oid) or TypeInfo(oid, "", f"dropped type {oid}", kind="gone")
 
     def refresh(self) -> None:
         self._by_oid = {info.oid: info for info in self._read()}

@@ -21,8 +21,8 @@ from .pgoutput import UNCHANGED, Value
 class TableCodec:
     """Made once for each version of a table; rows of it share its schemas.
 
-    `names`: the columns of an event, in order. `omitted`: columns left out because events cannot hold their type.
-    `key_columns`: what the key is made of, empty for a table without one.
+    `names`: the columns of an event, in order. `omitted`: columns that `include` wants and that are left out because
+    events cannot hold their type. `key_columns`: what the key is made of, empty for a table without one.
     """
 
     def __init__(

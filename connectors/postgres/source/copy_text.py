@@ -22,7 +22,7 @@ def parse_line(line: bytes) -> list[bytes | None]:
     return [_field(field) if b"\\" in field else field for field in fields]
 
 
-def parse_lines(block: bytes | memoryview) -> list[list[bytes | None]]:
+def parse_lines(block: bytes | bytearray | memoryview) -> list[list[bytes | None]]:
     """All rows of a block of whole lines; one CopyData message is one line or more."""
     whole = bytes(block)
     lines = whole.split(b"\n")

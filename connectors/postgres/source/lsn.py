@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from headwater.worker.api import Fatal
+
+_TEXT = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
 
 def parse_lsn(text: str) -> int:
     """`16/B374D848` -> int. Raises `Fatal` for anything else."""
-    high, slash, low = text.strip().partition("/")
-    try:
-        if not slash or not 1 <= len(high) <= 8 or not 1 <= len(low) <= 8:
-            raise ValueError
-        return (int(high, 16) << 32) | int(low, 16)
-    except ValueError:
-        raise Fatal(f"{text!r} is not a WAL position; it must look like 16/B374D848") from None
+    found = _TEXT.fullmatch(text.strip())
+    if found is None:
+        raise Fatal(f"{text!r} is not a WAL position; it must look like 16/B374D848")
+    return (int(found.group(1), 16) << 32) | int(found.group(2), 16)
 
 
 def format_lsn(lsn: int) -> str:

@@ -24,7 +24,7 @@ from .temporal import date_type, time_type, timestamp_type
 
 class TypeLookup(Protocol):
     def get(self, oid: int) -> TypeInfo:
-        """Raises `Fatal` for a type that does not exist."""
+        """Of a type that does not exist any more: one of kind `gone`."""
         ...
 
 
@@ -88,10 +88,7 @@ _FIRST_USER_OID = 16384
 
 
 def column_type(column: ColumnInfo, types: TypeLookup, modes: ValueModes) -> ColumnType | None:
-    """None: of a type that events cannot hold (composite, tsquery, xid …), and the column is left out.
-
-    Raises `Fatal` for a type that `types` cannot find.
-    """
+    """None: of a type that events cannot hold (composite, tsquery, xid …), and the column is left out."""
     known = _find(column.type_oid, column.typmod, column.dimensions, types, modes)
     return binary.unknown(modes) if known is None and modes.include_unknown else known
 
@@ -109,8 +106,8 @@ def _find(oid: int, typmod: int, dimensions: int, types: TypeLookup, modes: Valu
         return element and array_of(element, dimensions, types.get(info.element).delimiter)
     if info.kind == "e":
         return text.enumeration(info.labels)
-    if info.kind in ("r", "m"):
-        return text.STRING
+    if info.kind in ("r", "m", "gone"):
+        return text.STRING  # of a type that is gone the text is all there is; most were enums
     if oid >= _FIRST_USER_OID and info.kind == "b":
         return hstore(modes) if info.name == "hstore" else _EXTENSIONS.get(info.name)
     return None

@@ -12,6 +12,7 @@ from headwater.connectors.debezium import names
 from .calendar_day import DAY_US, clock_micros, iso_clock, parse_moment
 from .column_type import ColumnType
 
+_AFTER_SECONDS = b".+"
 _TIMETZ = re.compile(rb"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?")
 
 
@@ -22,9 +23,8 @@ def timestamptz(typmod: int) -> ColumnType:
     length = 19 + (digits + 1 if digits else 0) + 3
 
     def decode(text: bytes) -> str:
-        if len(text) == length and text[-3:] == b"+00" and text[19:20] in b".+":
-            shown = text.decode()
-            return f"{shown[:10]}T{shown[11:-3]}Z"
+        if len(text) == length and text[19] in _AFTER_SECONDS and text[-3:] == b"+00":
+            return (text[:10] + b"T" + text[11:-3] + b"Z").decode()
         if text in (b"infinity", b"-infinity"):
             return text.decode()
         moment = parse_moment(text)
