@@ -23,6 +23,10 @@ COMMANDS: Final = {
     "status": "show what a running worker does",
     "connectors": "list, create, change and control connectors",
     "offsets": "show, alter or reset how far connectors have come",
+    "views": "show views with their generations and jobs",
+    "rebuild": "build a view anew from the log, verify it, swap it in",
+    "verify": "compare every row of a view with what it should be",
+    "rollback": "let readers see the earlier generation again",
 }
 """Name -> what `headwater --help` says; each is the click command `command` of the module of that name."""
 

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headwater.worker.api import ConfigError, HeadwaterError, Retriable
+from headwater.worker.cluster.refusals import NotNow, NotThere, NotValid
 from headwater.worker.rebuild.requests import BadRequest, Conflict, NoSuchView
 
 from .requests import HttpError
-from .worker_port import NotNow, NotThere, NotValid
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headwater.worker.cluster.refusals import NotThere, NotValid
+
 from .answers import JsonResponse, blocking, empty
 from .requests import HttpError, flag, json_body, text_options
 from .secrets_shown import SecretOptions, shown, unmasked
-from .worker_port import NotThere, NotValid, RestWorker
+from .worker_port import RestWorker
 
 _STATES = {"RUNNING": "STARTED", "PAUSED": "PAUSED", "STOPPED": "STOPPED"}
 

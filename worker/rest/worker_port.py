@@ -6,23 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from headwater.worker.api import HeadwaterError
 from headwater.worker.log.contract import Log
 
 Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 """(partition, offset) pairs; offset None forgets."""
-
-
-class NotThere(HeadwaterError):
-    """No connector, task or plugin of that name: 404."""
-
-
-class NotNow(HeadwaterError):
-    """It exists already, or the state that things are in does not allow it: 409."""
-
-
-class NotValid(HeadwaterError):
-    """What was asked makes no sense: 400."""
 
 
 class RestWorker(Protocol):
