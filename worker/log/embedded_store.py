@@ -118,7 +118,15 @@ class Store:
         finally:
             self._lock.release()
 
+    def _make_private(self) -> None:
+        """Topics hold copies of whole databases: the file, and the ones that SQLite puts beside it, are the user's."""
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
     def _connect(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            with self._writing():
+                self._make_private()
         connection = sqlite3.connect(
             self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )

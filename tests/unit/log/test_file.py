@@ -36,6 +36,7 @@ def test_a_new_folder_is_made_for_its_user_alone(tmp_path: Path) -> None:
     log.close()
     log.close()
     assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "a" / "b").iterdir())
     with pytest.raises(LogError, match="closed"):
         log.topics()
 

@@ -22,7 +22,9 @@ def test_both_policies_at_once() -> None:
 
 
 def test_options_about_brokers_are_kept_without_effect() -> None:
-    parse_topic_config("t", {"min.insync.replicas": "2", "compression.type": "zstd", "segment.ms": "1"})
+    parse_topic_config(
+        "t", {"min.insync.replicas": "2", "compression.type": "zstd", "segment.ms": "1", "replication.factor": "3"}
+    )
 
 
 @pytest.mark.parametrize(
