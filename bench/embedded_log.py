@@ -40,7 +40,8 @@ def main() -> None:
             }.items():
                 best[name] = min(seconds, best.get(name, seconds))
     print(
-        f"{given.rows:,} rows of {given.value_bytes} bytes, {given.batch:,} a transaction, {given.partitions} partitions"
+        f"{given.rows:,} rows of {given.value_bytes} bytes, "
+        f"{given.batch:,} a transaction, {given.partitions} partition(s)"
     )
     for what in ("write", "read"):
         raw, ours = given.rows / best[f"raw {what}"], given.rows / best[f"log {what}"]

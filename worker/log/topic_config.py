@@ -26,7 +26,7 @@ _OF_SERVERS: Final = frozenset(
         "file.delete.delay.ms", "flush.messages", "flush.ms", "follower.replication.throttled.replicas",
         "index.interval.bytes", "leader.replication.throttled.replicas", "local.retention.bytes",
         "local.retention.ms", "max.compaction.lag.ms", "message.timestamp.after.max.ms",
-        "message.timestamp.before.max.ms", "min.insync.replicas", "preallocate", "replication.factor", "replication.factor", "segment.bytes",
+        "message.timestamp.before.max.ms", "min.insync.replicas", "preallocate", "replication.factor", "segment.bytes",
         "segment.index.bytes", "segment.jitter.ms", "segment.ms", "unclean.leader.election.enable",
     }
 )  # fmt: skip
