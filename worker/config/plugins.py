@@ -72,7 +72,9 @@ class Plugins:
             for points in names.values():
                 for point in points:
                     targets.setdefault(point.value, []).append(point)
-            own = [Plugin(kind, tuple(p.name for p in ps), value, _package(ps[0])) for value, ps in targets.items()]
+            own = [
+                Plugin(kind, tuple(sorted(p.name for p in ps)), value, _package(ps[0])) for value, ps in targets.items()
+            ]
             plugins += sorted(own, key=lambda plugin: plugin.name)
         return plugins
 
