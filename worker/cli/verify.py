@@ -31,7 +31,8 @@ def command(view: str, source: bool, url: str, as_json: bool) -> int:
         entry = watch(client, view, job["id"])
     except Detached:
         say(
-            f"The verification goes on; `headwater views {view}` shows how it ends, `headwater rebuild {view} --abort` ends it."
+            f"The verification goes on; `headwater views {view}` shows how it ends, "
+            f"`headwater rebuild {view} --abort` ends it."
         )
         return 130
     if as_json:
