@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from headwater.worker.config.load import ConnectorFile, load_files
-from headwater.worker.config.secrets import HIDDEN, is_secret_name
+from headwater.worker.rest.secrets_shown import MASK, shown
 
 from .client import Client, Refused
 from .parameters import config_files, json_output, worker_url
@@ -117,7 +117,7 @@ def _apply(client: Client, connector: ConnectorFile, dry_run: bool) -> dict[str,
         before = None
     changes = difference(before or {}, connector.raw)
     action = "created" if before is None else "changed" if changes else "unchanged"
-    if action != "unchanged" and not dry_run:
+    if not dry_run:  # without a visible difference too: the worker hides passwords, and one may have changed
         try:
             client.put("connectors", connector.name, "config", body=connector.raw)
         except Refused as error:
@@ -126,19 +126,14 @@ def _apply(client: Client, connector: ConnectorFile, dry_run: bool) -> dict[str,
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str | None]]:
-    """Option by option; None where it is not there. Values of options that are named like secrets are hidden."""
+    """Option by option; None where it is not there. `before` is as a worker shows it: with its passwords hidden."""
+    hidden = shown(after)
     changes = []
     for option in sorted({*before, *after}):
-        if before.get(option) != after.get(option):
-            old, new = (_shown(option, config.get(option)) for config in (before, after))
-            changes.append({"option": option, "from": old, "to": new})
+        old, new = before.get(option), after.get(option)
+        if old != new and old != hidden.get(option) and not (old == MASK and new is not None):
+            changes.append({"option": option, "from": old, "to": hidden.get(option)})
     return changes
-
-
-def _shown(option: str, value: str | None) -> str | None:
-    if value is None or not is_secret_name(option) or value.startswith("${"):
-        return value
-    return HIDDEN
 
 
 @command.command("delete")
