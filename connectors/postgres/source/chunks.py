@@ -32,11 +32,12 @@ class Relation:
         return f"{self.schema}.{self.name}"
 
 
-def copy_statement(relation: Relation, lower: Key | None, upper: Key | None) -> sql.Composed:
+def copy_statement(relation: Relation, lower: Key | None, upper: Key | None, limit: int | None = None) -> sql.Composed:
     """COPY of the rows above `lower`, up to and including `upper`, in order of the key."""
-    return sql.SQL("COPY (SELECT {} FROM {}{}{}) TO STDOUT").format(
-        names(relation.columns), _from(relation), _where(relation, lower, upper), _order(relation)
-    )
+    return sql.SQL("COPY (SELECT {} FROM {}{}{}{}) TO STDOUT").format(
+        names(relation.columns), _from(relation), _where(relation, lower, upper), _order(relation),
+        sql.SQL("" if limit is None else f" LIMIT {int(limit)}"),
+    )  # fmt: skip
 
 
 def boundary_query(relation: Relation, lower: Key | None, rows: int) -> sql.Composed:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from headwater.worker.api import (
     ConfigError,
     Features,
+    Finding,
     Options,
     Partition,
     Position,
     Problem,
+    Record,
     Source,
     SourceConnector,
+    SourceRows,
     Values,
 )
 
+from .check import check_server
+from .exact_rows import exact_rows, preview_rows
 from .options import OPTIONS, OVERRIDE_PREFIX, split_list
 from .position import stream_position, table_position
-from .settings import placeholder_bytes
+from .settings import placeholder_bytes, settings_of
 from .task import PostgresSource
 
 
@@ -49,6 +54,21 @@ class PostgresSourceConnector(SourceConnector):
         except ValueError:
             problems.append(Problem("unavailable.value.placeholder", "what follows hex: is not hex"))
         return problems
+
+    def check(self, values: Values) -> list[Finding]:
+        return check_server(settings_of(values))
+
+    def preview(self, values: Values) -> Iterator[Record]:
+        """Rows as a snapshot would write them, of each table in turn; nothing is left behind on the server."""
+        return preview_rows(settings_of(values))
+
+    def source_rows(
+        self,
+        values: Mapping[str, object],
+        topics: Sequence[str],
+        positions: Sequence[tuple[Partition, Position]] = (),
+    ) -> SourceRows:
+        return exact_rows(settings_of(values), topics, positions)
 
     def task(self) -> Source:
         return PostgresSource()

@@ -16,7 +16,6 @@ from headwater.connectors.debezium.source_block import (
 )
 from headwater.worker.api import Batch, Progress
 
-from . import chunks
 from .copy_text import parse_lines
 from .events import Moment
 from .position import TablePosition, table_partition
@@ -54,6 +53,7 @@ class Snapshot:
         self._point = point
         self._tables = list(tables)
         self._positions = dict(positions)
+        self._key_places = [table.key_places for table in self._tables]
         self._reader = reader
         self._last_table = last_table
         self._max_records = max_records
@@ -63,7 +63,10 @@ class Snapshot:
         self._held_first = False
         self._table = -1
         self._any = False
-        self._done = sum(position.rows for position in self._positions.values())
+        self._ended: set[int] = set()
+        self._before = {name: position.rows for name, position in self._positions.items()}
+        self._written = [0] * len(self._tables)
+        self._newest: list[Row | None] = [None] * len(self._tables)
         self._total = sum(max(table.rows, 0) for table in self._tables)
 
     @property
@@ -77,12 +80,13 @@ class Snapshot:
 
     def progress(self) -> Progress:
         table = self._tables[self._table].full_name if self._table >= 0 else ""
-        return Progress("snapshot", self._done, max(self._total, self._done), detail=table, caught_up=False)
+        done = sum(self._before.values()) + sum(self._written)
+        return Progress("snapshot", done, max(self._total, done), detail=table, caught_up=False)
 
     def read(self, timeout_s: float) -> Batch | None:
         """The next rows, of one table or several. None: nothing came within `timeout_s`."""
         batch = Batch(ends_transaction=True)
-        touched: dict[str, None] = {}
+        touched: set[int] = set()
         moment = Moment(
             self._point.version, self._point.lsn, self._point.ts_us, time.time_ns() // 1000, self._point.tx_id
         )
@@ -91,7 +95,7 @@ class Snapshot:
             if self._rows:
                 assert self._row_chunk is not None
                 self._emit(self._rows.popleft(), self._row_chunk, batch, moment)
-                touched[self._tables[self._table].full_name] = None
+                touched.add(self._table)
                 continue
             taken = self._reader.take(0.0 if batch.records or touched else timeout_s)
             if taken is None:
@@ -103,8 +107,10 @@ class Snapshot:
                 self._row_chunk = chunk
                 continue
             self._end_chunk(chunk, batch, moment, complete)
-            touched[self._tables[chunk.table].full_name] = None
-        for name in touched:
+            touched.add(chunk.table)
+        for number in sorted(touched):
+            name = self._tables[number].full_name
+            self._positions[name] = self._advanced(number)
             batch.positions.append((table_partition(self._prefix, name), self._positions[name].json()))
         batch.complete = complete
         return batch if batch.records or batch.positions else None
@@ -129,22 +135,28 @@ class Snapshot:
             self._held = None
         if chunk.last:
             table = self._tables[chunk.table]
-            position = replace(self._positions[table.full_name], state="complete", after=None)
-            self._positions[table.full_name] = position
+            self._ended.add(chunk.table)
+            position = self._positions[table.full_name]
             if not position.mixed:
                 complete[table.events.topic] = position.version
 
     def _write(self, row: Row, number: int, last: bool, batch: Batch, moment: Moment) -> None:
         table = self._tables[number]
-        record = table.events.read(row, moment, self._flag(number, last))
-        batch.records.append(record)
+        batch.records.append(table.events.read(row, moment, self._flag(number, last)))
         self._any, self._held_first = True, False
-        self._done += 1
-        position = self._positions[table.full_name]
-        after: chunks.Key | None = None
-        if table.relation.key:
-            after = tuple((row[at] or b"").decode() for at in table.key_places)
-        self._positions[table.full_name] = replace(position, after=after, rows=position.rows + 1)
+        self._written[number] += 1
+        self._newest[number] = row
+
+    def _advanced(self, number: int) -> TablePosition:
+        """Where this table stands now."""
+        table = self._tables[number]
+        position = replace(self._positions[table.full_name], rows=self._before[table.full_name] + self._written[number])
+        if number in self._ended:
+            return replace(position, state="complete", after=None)
+        row = self._newest[number]
+        if row is None or not table.relation.key:
+            return position
+        return replace(position, after=tuple((row[at] or b"").decode() for at in self._key_places[number]))
 
     def _flag(self, number: int, last: bool) -> str:
         """In the order of precedence of Debezium's SnapshotMarkerResolver."""

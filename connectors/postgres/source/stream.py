@@ -85,7 +85,9 @@ class Stream:
         self._describer = describer
         self._replication = replication
         self._reselect = Reselect(describer)
-        self._position = position
+        self._epoch = position.epoch
+        self._commit_lsn, self._event = position.commit_lsn, position.event
+        self._last_commit_lsn = position.last_commit_lsn
         self._returned = position
         self._durable = position
         self._received = position.commit_lsn
@@ -114,6 +116,12 @@ class Stream:
     @property
     def between_transactions(self) -> bool:
         return self._transaction is None
+
+    @property
+    def _position(self) -> StreamPosition:
+        return replace(
+            self._resumed, commit_lsn=self._commit_lsn, event=self._event, last_commit_lsn=self._last_commit_lsn
+        )
 
     @property
     def durable(self) -> StreamPosition:
@@ -179,17 +187,17 @@ class Stream:
         if opened.missing:
             self._reselect.fill(batch.records, opened.missing)
         partition = stream_partition(self._settings.prefix)
-        batch.positions.append((partition, self._position.json()))
+        self._returned = position = self._position
+        batch.positions.append((partition, position.json()))
         batch.ends_transaction = self._transaction is None
-        reached = [topic for topic, version in self._marks.items() if version <= self._position.version]
+        reached = [topic for topic, version in self._marks.items() if version <= position.version]
         batch.complete = {topic: self._marks.pop(topic) for topic in reached}
-        self._returned = self._position
         self._position_due = time.monotonic() + self._interval_s
         return batch
 
     def _position_is_due(self) -> bool:
         """Does an idle stream's position have to go to the log, so that the server may drop WAL?"""
-        if self._position == self._returned:
+        if (self._commit_lsn, self._event) == (self._returned.commit_lsn, self._returned.event):
             return False
         now = time.monotonic()
         return now >= self._position_due or (self._urgent and now >= self._position_due - self._interval_s + URGENT_S)
@@ -200,8 +208,8 @@ class Stream:
             self._urgent = frame.reply_requested
             if frame.reply_requested:
                 self._status_due = 0.0
-            if self._transaction is None and frame.end_lsn > self._position.commit_lsn:
-                self._position = replace(self._position, commit_lsn=frame.end_lsn, event=0)
+            if self._transaction is None and frame.end_lsn > self._commit_lsn:
+                self._commit_lsn, self._event = frame.end_lsn, 0
             return
         opened.size += len(frame.payload)
         self._message(parse(frame.payload, frame.start_lsn), frame.start_lsn, opened)
@@ -216,17 +224,13 @@ class Stream:
             transaction.event += 1
             if transaction.event > transaction.skip:
                 self._change(message, lsn, transaction, opened)
-                self._position = replace(
-                    self._position, commit_lsn=transaction.begin.final_lsn, event=transaction.event
-                )
+                self._commit_lsn, self._event = transaction.begin.final_lsn, transaction.event
         elif isinstance(message, Begin):
             again = message.final_lsn == self._resumed.commit_lsn
             self._transaction = _Transaction(message, skip=self._resumed.event if again else 0)
         elif isinstance(message, Commit):
             self._transaction = None
-            self._position = replace(
-                self._position, commit_lsn=message.end_lsn, event=0, last_commit_lsn=message.commit_lsn
-            )
+            self._commit_lsn, self._event, self._last_commit_lsn = message.end_lsn, 0, message.commit_lsn
         elif isinstance(message, Relation):
             self._relations[message.oid] = self._describe(message)
         elif isinstance(message, Origin) and self._transaction is not None:
@@ -263,13 +267,13 @@ class Stream:
                 )
             if not table.captured or _OPERATION[type(message)] in self._settings.skipped:
                 continue
-            version = version_of(self._position.epoch, transaction.begin.final_lsn)
+            version = version_of(self._epoch, transaction.begin.final_lsn)
             if version < table.first:
                 continue
             self._note_unread(table, version, opened)
             moment = Moment(
                 max(version, table.raised), lsn, transaction.begin.commit_us, opened.now_us, transaction.begin.xid,
-                self._position.last_commit_lsn, transaction.origin,
+                self._last_commit_lsn, transaction.origin,
             )  # fmt: skip
             try:
                 opened.batch.records.extend(self._records(message, table, moment, opened))
