@@ -26,7 +26,8 @@ CONFLUENT_KAFKA = ("worker/log/kafka", "worker/convert/registry.py", "connectors
 
 
 def sources() -> list[Path]:
-    return [path.relative_to(ROOT) for top in ("worker", "connectors", "transforms") for path in ROOT.glob(f"{top}/**/*.py")]
+    tops = ("worker", "connectors", "transforms")
+    return [path.relative_to(ROOT) for top in tops for path in ROOT.glob(f"{top}/**/*.py")]
 
 
 def imported(path: Path) -> Iterator[str]:

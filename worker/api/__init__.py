@@ -15,12 +15,12 @@ from .connector import (
 )
 from .errors import ConfigError, DataError, Fatal, Fenced, HeadwaterError, Problem, Retriable
 from .fingerprint import BUCKETS, Fingerprint, bucket, digest
-from .generations import ExpectedRow, GenerationInfo, Generations, HasSourceRows, Reader, SourceRows
+from .generations import ExpectedRow, GenerationInfo, Generations, HasPreview, HasSourceRows, Reader, SourceRows
 from .options import (
-    Option,
-    OptionType,
-    Options,
     REQUIRED,
+    Option,
+    Options,
+    OptionType,
     Unsupported,
     Values,
     at_least,
@@ -28,15 +28,15 @@ from .options import (
     regular_expression,
 )
 from .pipeline import Converter, Encoder, Predicate, SchemaAndValue, Transform
-from .record import Batch, Header, Partition, Position, Record, SinkBatch, TopicPartition, TopicSettings, VERSION_HEADER
+from .record import VERSION_HEADER, Batch, Header, Partition, Position, Record, SinkBatch, TopicPartition, TopicSettings
 from .schema import (
     DATE,
     DECIMAL,
-    Field,
     NO_DEFAULT,
-    Schema,
     TIME,
     TIMESTAMP,
+    Field,
+    Schema,
     Type,
     array,
     decimal,
@@ -47,12 +47,17 @@ from .schema import (
 
 __all__ = [
     "BUCKETS",
+    "DATE",
+    "DECIMAL",
+    "NO_DEFAULT",
+    "REQUIRED",
+    "TIME",
+    "TIMESTAMP",
+    "VERSION_HEADER",
     "Batch",
     "ConfigError",
     "Connector",
     "Converter",
-    "DATE",
-    "DECIMAL",
     "DataError",
     "Encoder",
     "ExpectedRow",
@@ -65,10 +70,10 @@ __all__ = [
     "GenerationInfo",
     "Generations",
     "HasGenerations",
+    "HasPreview",
     "HasSourceRows",
     "Header",
     "HeadwaterError",
-    "NO_DEFAULT",
     "Option",
     "OptionType",
     "Options",
@@ -77,7 +82,6 @@ __all__ = [
     "Predicate",
     "Problem",
     "Progress",
-    "REQUIRED",
     "Reader",
     "Record",
     "Retriable",
@@ -89,8 +93,6 @@ __all__ = [
     "Source",
     "SourceConnector",
     "SourceRows",
-    "TIME",
-    "TIMESTAMP",
     "TaskConfig",
     "TaskContext",
     "TopicPartition",
@@ -98,7 +100,6 @@ __all__ = [
     "Transform",
     "Type",
     "Unsupported",
-    "VERSION_HEADER",
     "Values",
     "array",
     "at_least",

@@ -124,7 +124,7 @@ class Sink:
 
 
 class Connector:
-    """A plugin's entry: its options and how its work is split. Stateless; subclass `SourceConnector`/`SinkConnector`."""
+    """A plugin's entry: its options and how its work is split. Stateless; see `SourceConnector`, `SinkConnector`."""
 
     options: ClassVar[Options]
     version: ClassVar[str] = "0"

@@ -12,12 +12,16 @@ from typing import NamedTuple, Protocol
 
 from .connector import Finding
 from .fingerprint import Fingerprint
-from .record import Record, TopicPartition
+from .options import Values
+from .record import Partition, Position, Record, TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationInfo:
-    """One generation as the target knows it. `parts`: what it is made of, e.g. tables; `rows` and `size_bytes` may be estimates."""
+    """One generation as the target knows it. `parts`: what it is made of, e.g. tables.
+
+    `rows` and `size_bytes` may be estimates.
+    """
 
     number: int
     current: bool
@@ -30,7 +34,10 @@ class GenerationInfo:
 
 
 class ExpectedRow(NamedTuple):
-    """What one record makes of one row of the view. `digest` None: the row is gone; `key` is canonical."""
+    """What one record makes of one row of the view. `digest` None: the row is gone; `key` is canonical.
+
+    `key` b"" and `digest` None: every row of the part is gone (a truncate).
+    """
 
     part: str
     key: bytes
@@ -60,7 +67,7 @@ class Generations(Protocol):
     def list(self) -> list[GenerationInfo]: ...
 
     def preflight(self, samples: Mapping[str, Record]) -> Sequence[Finding]:
-        """Can a new generation be made and swapped in? Permissions, space, dependents (carried over, re-created, blocking).
+        """Can a new generation be made and swapped in? Permissions, space, dependents: carried over, re-created, blocking.
 
         `samples`: the newest record of each topic after the transforms; its value is not None.
         """
@@ -111,6 +118,20 @@ class SourceRows:
 class HasSourceRows(Protocol):
     """A source connector whose database can be read again for `verify --source`."""
 
-    def source_rows(self, values: Mapping[str, object], topics: Sequence[str]) -> SourceRows:
-        """An exact snapshot of what lies behind `topics`, as the very records that a snapshot would write."""
+    def source_rows(
+        self,
+        values: Mapping[str, object],
+        topics: Sequence[str],
+        positions: Sequence[tuple[Partition, Position]] = (),
+    ) -> SourceRows:
+        """An exact snapshot of what lies behind `topics` (none given: behind all of the connector's), as the very
+        records that a snapshot would write. `positions`: all that the connector has stored, e.g. for its epoch."""
+        ...
+
+
+class HasPreview(Protocol):
+    """A source connector that can show what its records look like without leaving a trace at the source."""
+
+    def preview(self, values: Values) -> Iterator[Record]:
+        """As many records as are asked of it, a few of each kind first. Close the iterator to release the source."""
         ...

@@ -158,7 +158,7 @@ class Options:
         return Values(values, given), problems
 
     def _suggest(self, name: str) -> str:
-        near = difflib.get_close_matches(name, [n for n in self._exact], n=1, cutoff=0.6)
+        near = difflib.get_close_matches(name, list(self._exact), n=1, cutoff=0.6)
         return f"did you mean {near[0]}?" if near else ""
 
 
