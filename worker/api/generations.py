@@ -67,7 +67,7 @@ class Generations(Protocol):
     def list(self) -> list[GenerationInfo]: ...
 
     def preflight(self, samples: Mapping[str, Record]) -> Sequence[Finding]:
-        """Can a new generation be made and swapped in? Permissions, space, dependents: carried over, re-created, blocking.
+        """Can a new generation be made and swapped in? Permissions, space, dependents (carried over or blocking).
 
         `samples`: the newest record of each topic after the transforms; its value is not None.
         """
