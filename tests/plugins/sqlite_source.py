@@ -68,7 +68,12 @@ class SqliteSourceConnector(SourceConnector):
     def task(self) -> Source:
         return SqliteSource()
 
-    def source_rows(self, values: Mapping[str, object], topics: Sequence[str]) -> SourceRows:
+    def source_rows(
+        self,
+        values: Mapping[str, object],
+        topics: Sequence[str],
+        positions: Sequence[tuple[Partition, Position]] = (),
+    ) -> SourceRows:
         with sqlite3.connect(str(values["path"]), timeout=10) as db:
             version = int(db.execute("SELECT coalesce(max(lsn), 0) FROM change").fetchone()[0])
             newest = "SELECT key, value, max(lsn) FROM change GROUP BY key"

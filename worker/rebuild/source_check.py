@@ -7,14 +7,14 @@ changes take (the source's transforms and converters, the view's converters and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any, cast
 
 import orjson
 
-from headwater.worker.api import VERSION_HEADER, HasSourceRows, Record, SourceRows, TopicPartition
+from headwater.worker.api import VERSION_HEADER, HasSourceRows, Partition, Position, Record, SourceRows, TopicPartition
 from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.log.contract import Message
 from headwater.worker.runtime.positions import Positions
@@ -34,14 +34,16 @@ def verify_source(work: Work, generation: int) -> dict[str, Any]:
     """JSON as `verify_generation` returns it, with "against": "source". Raises `Refused`, `Aborted`."""
     owners = _owners(work, generation)
     pipelines = {name: _open(work, name) for name in sorted(set(owners.values()))}
+    snapshots: dict[str, SourceRows] = {}
     try:
         at = ends(work, generation)
         with held(work, [generation], {generation: at}):
             _stand_still(work, generation, at)
-            snapshots: dict[str, SourceRows] = {}
             for name, pipeline in pipelines.items():
                 work.progress(detail=f"taking an exact snapshot with {name}")
-                snapshots[name] = _snapshot(pipeline, [t for t, owner in owners.items() if owner == name])
+                own = [topic for topic, owner in owners.items() if owner == name]
+                with closing(Positions(work.log, work.topics.offsets, name)) as positions:
+                    snapshots[name] = _snapshot(pipeline, own, positions.load())
             until = _until(work, at, owners, {name: rows.version for name, rows in snapshots.items()})
             work.set_barriers({generation: until})
             reached = wait_until(work, generation, until, "the view goes to the snapshot's point")
@@ -60,6 +62,9 @@ def verify_source(work: Work, generation: int) -> dict[str, Any]:
         versions = {name: rows.version for name, rows in snapshots.items()}
         return {**result, "against": "source", "offsets": offsets, "versions": versions}
     finally:
+        for rows in snapshots.values():
+            if isinstance(rows.records, Generator):
+                rows.records.close()  # its snapshot is held open until then
         for pipeline in pipelines.values():
             pipeline.close()
 
@@ -93,10 +98,12 @@ def _open(work: Work, connector: str) -> SourcePipeline:
     return pipeline
 
 
-def _snapshot(pipeline: SourcePipeline, topics: list[str]) -> SourceRows:
+def _snapshot(
+    pipeline: SourcePipeline, topics: list[str], positions: Sequence[tuple[Partition, Position]]
+) -> SourceRows:
     source = cast(HasSourceRows, pipeline.plan.connector)
     # Transforms may have led the source's own topics elsewhere: then it is asked for all of them, () in its words.
-    return source.source_rows(pipeline.plan.values, () if pipeline.plan.stages else topics)
+    return source.source_rows(pipeline.plan.values, () if pipeline.plan.stages else topics, positions)
 
 
 def _stand_still(work: Work, generation: int, at: dict[TopicPartition, int]) -> None:
@@ -156,14 +163,13 @@ def _version(message: Message) -> int | None:
 def _fold_rows(
     work: Work, generation: int, fold: Fold, source: SourcePipeline, records: Iterable[Record], topics: set[str]
 ) -> None:
-    pipeline = work.pipeline(generation)
     done = 0
-    for batch in _batches(records):
-        messages = [m for m in source.messages(batch) if m.topic in topics]
-        fold.add(pipeline.expect(messages))
-        done += len(batch)
-        work.progress(done, unit="rows", detail="reading the source")
-        work.check()
+    with work.pipeline(generation).expectation() as expect:
+        for batch in _batches(records):
+            fold.add(expect([m for m in source.messages(batch) if m.topic in topics]))
+            done += len(batch)
+            work.progress(done, unit="rows", detail="reading the source")
+            work.check()
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -21,6 +21,7 @@ from headwater.worker.api import (
     Fatal,
     Generations,
     HasGenerations,
+    HasPreview,
     HasSourceRows,
     HeadwaterError,
     Record,
@@ -57,8 +58,8 @@ def preview(
 ) -> Shown:
     """At most `records` records, looked for during at most `seconds`; `notes` say what could not be looked at.
 
-    Sources that can read their rows without leaving a trace (`source_rows`) do so; others are opened from the start and
-    never acknowledged to. Sinks show what lies on the log.
+    Sources that can read their rows without leaving a trace (`preview`, `source_rows`) do so; others are opened from
+    the start and never acknowledged to. Sinks show what lies on the log.
     """
     shown: list[Shown] = []
     end = time.monotonic() + seconds
@@ -157,6 +158,9 @@ def _traced(stage: Stage, trace: list[Shown]) -> Stage:
 def _of_source(plan: ConnectorPlan, end: float, stop: threading.Event) -> Generator[Record, None, None]:
     connector = plan.connector
     assert isinstance(connector, SourceConnector)
+    if hasattr(connector, "preview"):
+        yield from cast(HasPreview, connector).preview(plan.values)
+        return
     if hasattr(connector, "source_rows"):
         yield from cast(HasSourceRows, connector).source_rows(plan.values, ()).records
         return
