@@ -11,7 +11,7 @@ import json
 import math
 import struct
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any, Final, NamedTuple
 
 from headwater.connectors.debezium import names
@@ -22,6 +22,9 @@ from .kind_names import kind_named
 from .kinds import Kind
 
 Read = Callable[[Any], Any]
+
+_EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Arithmetic that never rounds."""
 
 
 class Column(NamedTuple):
@@ -59,9 +62,7 @@ def _variable_decimal(value: Any) -> Decimal:
     """{"scale": int, "value": big-endian two's complement bytes}; a Decimal passes as it is."""
     if isinstance(value, Decimal):
         return value
-    unscaled = int.from_bytes(value["value"], "big", signed=True)
-    sign, digits = int(unscaled < 0), tuple(map(int, str(abs(unscaled))))
-    return Decimal((sign, digits, -int(value["scale"])))
+    return Decimal(int.from_bytes(value["value"], "big", signed=True)).scaleb(-int(value["scale"]), _EXACT)
 
 
 def _point(value: Any) -> tuple[float, float]:
@@ -130,17 +131,17 @@ def _decimal(schema: Schema) -> Kind:
 
 
 def _bits(schema: Schema) -> Column:
-    """Little-endian bytes; `length` in bits. Without a fixed length the leading zeros are not on the log."""
+    """Little-endian bytes; `length` in bits. Without a fixed length the leading zeros are not on the log: none here."""
     length = int(schema.parameters.get("length", "0"))
     fixed = 0 < length < 83_886_080  # PostgreSQL's limit; Debezium says 2147483647 for a varbit without one
 
     def read(value: bytes) -> str:
-        digits = format(int.from_bytes(value, "little"), "b") if value else ""
+        digits = format(int.from_bytes(value, "little"), "b").lstrip("0")
         if not fixed:
-            return digits.zfill(len(value) * 8)
-        if len(digits.lstrip("0")) > length:
+            return digits
+        if len(digits) > length:
             raise ValueError(f"has more than {length} bits")
-        return digits.lstrip("0").zfill(length)
+        return digits.zfill(length)
 
     return Column(kind_named(f"bit({length})" if fixed else "bit varying"), read)
 

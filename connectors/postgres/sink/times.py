@@ -15,8 +15,12 @@ DAY_US: Final = 86_400_000_000
 INFINITE_US: Final = frozenset({9_223_372_036_825_200_000, 9_223_372_036_854_775_807})
 """Debezium's infinity in microseconds (org.postgresql.PGStatement.DATE_POSITIVE_INFINITY), and Java's largest long."""
 NEGATIVE_INFINITE_US: Final = frozenset({-9_223_372_036_832_400_000, -9_223_372_036_854_775_808})
-INFINITE_DAYS: Final = 2**31 - 1
-NEGATIVE_INFINITE_DAYS: Final = -(2**31)
+INFINITE_DAYS: Final = frozenset({-2_147_472_692, 2**31 - 1})
+"""Debezium's infinity in days, an overflow of its driver, and Java's largest int."""
+NEGATIVE_INFINITE_DAYS: Final = frozenset({-2_147_472_691, -(2**31)})
+INFINITE_INTERVAL: Final = (2**31 - 1, 2**31 - 1, 2**63 - 1)
+"""How PostgreSQL 17 and later hold an interval of infinity: months, days, microseconds."""
+NEGATIVE_INFINITE_INTERVAL: Final = (-(2**31), -(2**31), -(2**63))
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -74,9 +78,9 @@ def nanos(value: int) -> float:
 
 
 def days(value: int) -> float:
-    if value == INFINITE_DAYS:
+    if value in INFINITE_DAYS:
         return math.inf
-    return -math.inf if value == NEGATIVE_INFINITE_DAYS else value
+    return -math.inf if value in NEGATIVE_INFINITE_DAYS else value
 
 
 def parse_timestamp(text: str) -> float:
@@ -107,6 +111,8 @@ def parse_date(text: str) -> float:
 
 def parse_interval(text: str) -> tuple[int, int, int]:
     """Months, days and microseconds of an ISO 8601 duration, e.g. `P1Y2M3DT4H5M6.7S`. Raises `ValueError`."""
+    if text in ("infinity", "-infinity"):
+        return INFINITE_INTERVAL if text == "infinity" else NEGATIVE_INFINITE_INTERVAL
     found = _INTERVAL.fullmatch(text)
     if found is None or text.endswith(("P", "T")):
         raise ValueError(f"{text!r} is not an ISO 8601 duration")
