@@ -36,6 +36,8 @@ class TaskMetrics:
     last_activity_ms: int = 0
     last_tick_ms: int = 0
     last_error: str = ""
+    topics: tuple[str, ...] = ()
+    """Topics that the task has written to, or reads."""
     offsets: dict[str, int] = field(default_factory=dict)
     """Sinks: next durable offset by `topic-partition`."""
 

@@ -32,7 +32,9 @@ class DeadLetters:
         self._unflushed = False
         if not log.topics([self._topic]):
             with contextlib.suppress(TopicExists):  # another task was faster, which is as good
-                log.create_topic(self._topic, 1, {"replication.factor": str(policy.dlq_replication_factor)})
+                # Kept for ever: a dead letter has its record's timestamp, by which it could be too old at once.
+                config = {"replication.factor": str(policy.dlq_replication_factor), "retention.ms": "-1"}
+                log.create_topic(self._topic, 1, config)
         self._producer = log.producer()
 
     def add(self, original: Message, where: Where, error: Exception) -> None:

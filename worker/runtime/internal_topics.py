@@ -20,6 +20,7 @@ class InternalTopics:
     status: str = "connect-status"
     topics: str = "headwater-topics"
     views: str = "headwater-views"
+    offsets_partitions: int = 25
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> InternalTopics:
@@ -31,6 +32,7 @@ class InternalTopics:
             settings.get("status.storage.topic", default.status),
             settings.get("topics.storage.topic", default.topics),
             settings.get("views.storage.topic", default.views),
+            int(settings.get("offset.storage.partitions", default.offsets_partitions)),
         )
 
 

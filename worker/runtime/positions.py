@@ -23,10 +23,11 @@ __all__ = ["Positions"]
 class Positions:
     """The stored positions of one connector."""
 
-    def __init__(self, log: Log, topic: str, connector: str) -> None:
+    def __init__(self, log: Log, topic: str, connector: str, partitions: int = 1) -> None:
+        """Makes the topic with `partitions` where it is missing."""
         self._topic = topic
         self._connector = connector
-        self._stored = CompactedDict(log, topic)
+        self._stored = CompactedDict(log, topic, partitions)
         self._keys: dict[bytes, bytes] = {}
 
     def load(self) -> list[tuple[Partition, Position]]:
@@ -67,6 +68,9 @@ class Positions:
             value = None if position is None else orjson.dumps(dict(position))
             latest[same] = Message(self._topic, key, value)
         return list(latest.values())
+
+    def close(self) -> None:
+        self._stored.close()
 
 
 def _canonical(partition: Partition) -> bytes:

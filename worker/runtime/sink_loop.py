@@ -75,6 +75,7 @@ class SinkLoop:
         self._flush_every_s = min(FLUSH_EVERY_S, every_ms / 1000)
         self._sink: Sink | None = None
         self._callback_error: Exception | None = None
+        self._started_at: dict[TopicPartition, int] = {}
         self._flushing = False
         self._unflushed_records = 0
         self._unflushed_bytes = 0
@@ -128,6 +129,7 @@ class SinkLoop:
         if self._intake.topic_ids:
             start = self._intake.start_at(self._sink.assign(dict(self._intake.topic_ids)))
             self._intake.seek(start)
+            self._started_at.update(start)
         self._control.report_state("PAUSED" if self._control.paused else "RUNNING")
 
     def _round(self) -> None:
@@ -138,6 +140,8 @@ class SinkLoop:
         if self._callback_error is not None:
             error, self._callback_error = self._callback_error, None
             raise error
+        if self._started_at:
+            self._show_start()
         if moved:
             self._write(messages, first, moved)
         if self._unflushed_since is not None and self._flush_due(idle=not moved):
@@ -234,7 +238,18 @@ class SinkLoop:
             self._callback_error = error
             return dict.fromkeys(partitions)
         log.info("reading %s", _readable(start))
+        self._started_at.update(start)
         return dict(start)
+
+    def _show_start(self) -> None:
+        """The group's offsets follow what the view holds, also where a crash came between the two."""
+        ours = self._intake.position
+        start = {tp: offset for tp, offset in self._started_at.items() if tp in ours}
+        self._started_at = {}
+        self._metrics.topics = tuple(sorted({tp.topic for tp in ours}))
+        if start:
+            self._consumer.commit(start)
+            self._metrics.offsets = {**self._metrics.offsets, **{str(tp): offset for tp, offset in start.items()}}
 
     def _on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Runs inside `poll`. What cannot be flushed now is read again by the next owner."""

@@ -60,7 +60,8 @@ class SourceLoop:
         self._errors = RecordErrors(plan.errors, metrics, self._wait)
         self._pipe = SourcePipe(plan, self._errors, metrics)
         internal = spec.internal
-        self._positions = Positions(the_log, plan.offsets_topic or internal.offsets, spec.connector)
+        topic, partitions = plan.offsets_topic or internal.offsets, internal.offsets_partitions
+        self._positions = Positions(the_log, topic, spec.connector, partitions)
         self._marks = Marks(internal.topics, spec.connector)
         self._topics = TopicKeeper(the_log, plan, spec.settings, internal.topics)
         self._log = the_log
@@ -159,6 +160,8 @@ class SourceLoop:
         messages = self._pipe.process(batch.records)
         origins = self._pipe.origins
         self._topics.ensure({**origins, **self._marks.targets(batch, origins)}, self._source.topic)
+        if len(origins) != len(metrics.topics):
+            metrics.topics = tuple(origins)
         bookkeeping = self._positions.messages(batch.positions) + self._marks.messages(batch, origins)
         prepared = Prepared(messages, batch.positions, bookkeeping)
         # A stop waits for room as well: what was read is committed, so that it is not read twice.

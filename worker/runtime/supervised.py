@@ -81,6 +81,7 @@ class Supervised:
         elif kind == "metrics":
             self.metrics = event
         elif kind == "progress":
+            self.progress.pop(str(event["stage"]), None)  # the stage told last stands last
             self.progress[str(event["stage"])] = event
             if event.get("caught_up") is not None:
                 self.caught_up = bool(event["caught_up"])

@@ -81,6 +81,15 @@ class Supervisor:
                 self._ask_to_stop(item)
                 self._changed.notify_all()
 
+    def send(self, key: Hashable, command: str, **fields: Any) -> bool:
+        """Tell a running process something. False: it does not run now."""
+        with self._changed:
+            item = self._items.get(key)
+            if item is None or item.child is None:
+                return False
+            item.child.send(command, **fields)
+            return True
+
     def stop_all(self) -> None:
         """Returns when no process is left. Nothing is started any more."""
         with self._changed:

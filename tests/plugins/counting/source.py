@@ -34,6 +34,8 @@ from headwater.worker.api import (
 )
 
 KEY = struct({"id": primitive(Type.INT64)})
+FAR_AHEAD_MS = 4_000_000_000_000
+"""Year 2096: retention by time deletes none of the records."""
 VALUE = struct({"n": primitive(Type.INT64), "padding": primitive(Type.STRING)})
 
 
@@ -95,7 +97,7 @@ class CountingSource(Source):
 
     def _record(self, n: int) -> Record:
         value = {"n": n, "padding": self._padding}
-        return Record(self._topic, {"id": n % self._keys}, value, KEY, VALUE, timestamp_ms=1_000 + n, version=n)
+        return Record(self._topic, {"id": n % self._keys}, value, KEY, VALUE, timestamp_ms=FAR_AHEAD_MS + n, version=n)
 
     def topic(self, name: str) -> TopicSettings:
         return TopicSettings(partitions=2)

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from headwater.worker.runtime.supervisor import Supervisor
-from tests.plugins.counting.source import make_upstream, set_mood
+from tests.plugins.counting.source import FAR_AHEAD_MS, make_upstream, set_mood
 
 from .scene import Scene, eventually, state_of, work
 
@@ -38,7 +38,7 @@ def test_every_number_reaches_the_view_once(tmp_path: Path, supervisor: Supervis
     eventually(lambda: state_of(supervisor, "counter")["caught_up"])
     message = next(m for m in scene.messages() if b'"n":4711' in (m.value or b""))
     assert dict(message.headers) == {"headwater.version": b"4711"}
-    assert message.timestamp_ms == 1_000 + 4711
+    assert message.timestamp_ms == FAR_AHEAD_MS + 4711
 
 
 def test_kills_at_random_lose_and_double_nothing(tmp_path: Path, supervisor: Supervisor) -> None:

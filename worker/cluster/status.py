@@ -1,0 +1,110 @@
+"""How things stand, in the shapes of Kafka Connect's REST API, from the supervisor's snapshot: pure functions.
+
+Beyond Kafka Connect's states a task may be STALLED: no progress although there is work, which is not RUNNING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .config_topic import Configured
+from .state import Build, TaskPlan
+from .view_state import ViewState
+
+__all__ = ["connector_status", "problems"]
+
+Snapshot = Mapping[str, Any]
+
+
+def connector_status(
+    connector: Configured,
+    view: ViewState | None,
+    plans: Mapping[Build, TaskPlan],
+    tasks: Sequence[Snapshot],
+    worker_id: str,
+    kind: str,
+) -> dict[str, Any]:
+    """{"name","connector":{"state","worker_id"[,"trace"]},"tasks":[…],"type"}; `tasks` are those of the generation
+    that readers see, `generations` holds the others' by number."""
+    current = 1 if view is None else view.current
+    plan = plans.get(Build(connector.name, current))
+    state: dict[str, Any] = {"state": _state(connector, plan), "worker_id": worker_id}
+    if plan is not None and plan.error and connector.target != "STOPPED":
+        state["trace"] = plan.error
+    own = [task for task in tasks if task.get("connector") == connector.name]
+    others = sorted({task["generation"] for task in own} - {current})
+    return {
+        "name": connector.name,
+        "connector": state,
+        "tasks": _tasks(own, current, worker_id),
+        "type": kind,
+        "generation": current,
+        "generations": {str(number): _tasks(own, number, worker_id) for number in others},
+    }
+
+
+def _state(connector: Configured, plan: TaskPlan | None) -> str:
+    if connector.target != "STARTED":
+        return connector.target
+    if plan is None:
+        return "UNASSIGNED"
+    return "FAILED" if plan.error else "RUNNING"
+
+
+def _tasks(own: Sequence[Snapshot], generation: int, worker_id: str) -> list[dict[str, Any]]:
+    chosen = sorted((t for t in own if t["generation"] == generation), key=lambda t: int(t["task"]))
+    return [_task(task, worker_id) for task in chosen]
+
+
+def _task(task: Snapshot, worker_id: str) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": task["task"],
+        "state": "STALLED" if task["stalled"] else task["state"],
+        "worker_id": worker_id,
+        "progress": _progress(task),
+        "metrics": dict(task["metrics"]),
+        "restarts": task["restarts"],
+        "pid": task["pid"],
+        "caught_up": task["caught_up"],
+    }
+    if trace := _trace(task):
+        told["trace"] = trace
+    return told
+
+
+def _trace(task: Snapshot) -> str:
+    if task["stalled"]:
+        return str(task["stalled"])
+    if task["state"] == "FAILED":
+        return str(task["trace"] or task["reason"])
+    return str(task["reason"]) if task["state"] == "RESTARTING" else ""
+
+
+def _progress(task: Snapshot) -> dict[str, Any]:
+    """The last that the task has told, else what it has counted."""
+    metrics = task["metrics"]
+    if task["progress"]:
+        return dict(task["progress"][-1])
+    done = metrics.get("records_out", 0)
+    lag = {"offsets": metrics.get("lag", 0)}
+    return {"stage": "following", "done": done, "total": None, "unit": "records", "lag": lag}
+
+
+def problems(statuses: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong, one line each, over the answers of `connector_status`."""
+    found: list[str] = []
+    for status in statuses:
+        name = status["name"]
+        if status["connector"]["state"] == "FAILED":
+            found.append(f"{name}: {status['connector'].get('trace', 'FAILED')}")
+        for task in (*status["tasks"], *(t for tasks in status["generations"].values() for t in tasks)):
+            if task["state"] in ("FAILED", "STALLED", "RESTARTING"):
+                found.append(f"{name} task {task['id']} is {task['state']}: {last_line(task.get('trace', ''))}")
+    return found
+
+
+def last_line(trace: str) -> str:
+    """The error itself stands in the last line, as Python writes traces."""
+    lines = trace.strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,82 @@
+"""What the views topic says, followed by the worker; and the one change that a worker makes itself.
+
+While a view's record holds a job, only the job's process writes it. Both write under one transactional id a view, so
+that each fences the other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import closing
+
+import orjson
+
+from headwater.worker.log.compacted import CompactedDict
+from headwater.worker.log.contract import Log, Message
+
+from .refusals import NotNow
+from .view_state import UnreadableState, ViewState, dump_state, load_state, view_key
+
+__all__ = ["ViewRecords", "change_live_config"]
+
+log = logging.getLogger(__name__)
+
+
+class ViewRecords:
+    """Belongs to one thread."""
+
+    def __init__(self, the_log: Log, topic: str) -> None:
+        self._records = CompactedDict(the_log, topic)
+        self._views: dict[str, ViewState] = {}
+
+    def refresh(self) -> bool:
+        """Read on; whether a view's record has changed."""
+        changed = False
+        for key, value in self._records.refresh():
+            kind, name = _name(key)
+            if kind != "view":
+                continue
+            changed = True
+            if value is None:
+                self._views.pop(name, None)
+                continue
+            try:
+                self._views[name] = load_state(value)
+            except UnreadableState as error:
+                log.error("view %s stays as it was: %s", name, error)
+        return changed
+
+    def views(self) -> dict[str, ViewState]:
+        return dict(self._views)
+
+    def close(self) -> None:
+        self._records.close()
+
+
+def _name(key: bytes) -> tuple[str, str]:
+    try:
+        parts = orjson.loads(key)
+        return str(parts[0]), str(parts[1])
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return "", ""
+
+
+def change_live_config(
+    the_log: Log, topic: str, group_id: str, view: ViewState, raw: Mapping[str, str], config: list[Message]
+) -> None:
+    """The user has changed a sink whose view has generations: its record and its `config` messages at once.
+
+    Raises `NotNow` while a job works on the view.
+    """
+    if view.job is not None:
+        raise NotNow(
+            f"a {view.job.kind} of {view.view} is running: its config cannot change meanwhile. Wait for the end, or "
+            f"give it up with `headwater rebuild {view.view} --abort`"
+        )
+    with closing(the_log.producer(f"{group_id}-view-{view.view}")) as producer:
+        producer.init_transactions()
+        producer.begin()
+        state = dump_state(view.with_current_config(raw))
+        producer.send([Message(topic, view_key(view.view), state), *config])
+        producer.commit()
