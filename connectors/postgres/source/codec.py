@@ -13,7 +13,7 @@ from headwater.connectors.postgres.types.default import constant_default
 from headwater.connectors.postgres.types.fallback import fallback
 from headwater.connectors.postgres.types.modes import ValueModes
 from headwater.connectors.postgres.types.registry import TypeLookup, column_type
-from headwater.worker.api import DataError, Fatal, Schema, struct
+from headwater.worker.api import NO_DEFAULT, DataError, Fatal, Schema, struct
 
 from .pgoutput import UNCHANGED, Value
 
@@ -175,7 +175,10 @@ def _columns(table: TableInfo, names: Iterable[str]) -> list[ColumnInfo]:
 
 
 def _schema(column: ColumnInfo, type: ColumnType) -> Schema:
-    return type.schema.with_(optional=not column.not_null, default=constant_default(column, type))
+    # A default in the schema of a column that may be null turns its nulls into that default on the log: Kafka Connect's
+    # JSON converter does so (replace.null.with.default). Debezium loses nulls that way; we do not.
+    default = constant_default(column, type) if column.not_null else NO_DEFAULT
+    return type.schema.with_(optional=not column.not_null, default=default)
 
 
 def _picker(places: tuple[int, ...], width: int) -> Callable[[Sequence[Value]], Sequence[Value]] | None:

@@ -15,13 +15,14 @@ from headwater.connectors.postgres.catalog import ColumnInfo
 from headwater.worker.api import DECIMAL, NO_DEFAULT
 
 from .column_type import ColumnType
-from .number import quantized, scale_of
+from .number import precision_and_scale, quantized, scale_of
 
 _CONSTANT = re.compile(
     r"\(?(?:(?P<bare>-?\d[\d.]*(?:e[+-]?\d+)?|true|false)|B?'(?P<quoted>(?:[^']|'')*)')\)?"
     r"(?:::[\w\". ]+(?:\(\d+(?:,-?\d+)?\))?(?: with(?:out)? time zone)?)?",
     re.IGNORECASE,
 )
+_NUMERIC: Final = 1700
 _BOOLEANS: Final = {"true": "t", "false": "f"}
 _TYPES: Final = frozenset(
     (16, 20, 21, 23, 25, 114, 142, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1560, 1562, 1700, 2950, 3802)
@@ -44,6 +45,8 @@ def constant_default(column: ColumnInfo, type: ColumnType) -> Any:
         value = type.decode(text.encode())
         if type.schema.name == DECIMAL and isinstance(value, Decimal):
             value = quantized(value, scale_of(type.schema))
+        elif column.type_oid == _NUMERIC and column.typmod >= 4 and isinstance(value, str):
+            value = format(quantized(Decimal(value), precision_and_scale(column.typmod)[1]), "f")
     except (ValueError, ArithmeticError, LookupError):
         return NO_DEFAULT  # the constant is written in another type, e.g. 1.5 for a whole number
     if isinstance(value, float) and not math.isfinite(value):

@@ -11,6 +11,8 @@ from typing import Any, Final
 from headwater.connectors.debezium import names
 from headwater.worker.api import DECIMAL, NO_DEFAULT, Schema, Type
 
+from .geometric import point_value
+
 _BY_NAME: Final = {
     names.ZONED_TIMESTAMP: "1970-01-01T00:00:00Z",
     names.ZONED_TIME: "00:00:00Z",
@@ -39,6 +41,8 @@ def fallback(schema: Schema) -> Any:
         return Decimal((0, (0,), -int(schema.parameters["scale"])))
     if schema.name == names.VARIABLE_SCALE_DECIMAL:
         return {"scale": 0, "value": b"\x00"}
+    if schema.name == names.POINT:
+        return point_value((0.0, 0.0))
     if schema.name in _BY_NAME:
         return _BY_NAME[schema.name]
     if schema.type is Type.ARRAY:

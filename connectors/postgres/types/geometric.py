@@ -33,7 +33,7 @@ def _xy(text: str, count: int | None = None) -> list[XY]:
     return points
 
 
-def _point_value(xy: XY) -> dict[str, Any]:
+def point_value(xy: XY) -> dict[str, Any]:
     return {"x": xy[0], "y": xy[1], "wkb": struct.pack("<BIdd", 1, 1, *xy), "srid": None}
 
 
@@ -51,7 +51,7 @@ def _polygon(ring: Sequence[XY], **extensions: str) -> dict[str, Any]:
 
 
 def _point(text: bytes) -> dict[str, Any]:
-    return _point_value(_xy(text.decode(), 1)[0])
+    return point_value(_xy(text.decode(), 1)[0])
 
 
 def _box(text: bytes) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _polygon_type(text: bytes) -> dict[str, Any]:
 
 def _circle(text: bytes) -> dict[str, Any]:
     center, _, radius = text.decode().rpartition(",")
-    return {"center": _point_value(_xy(center, 1)[0]), "radius": float(radius.rstrip(">"))}
+    return {"center": point_value(_xy(center, 1)[0]), "radius": float(radius.rstrip(">"))}
 
 
 def _line(text: bytes) -> dict[str, Any]:

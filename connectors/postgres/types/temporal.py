@@ -19,10 +19,12 @@ from .calendar_day import clock_micros, iso_clock, parse_moment
 from .column_type import ColumnType, Undecodable
 from .modes import ValueModes
 
-DATE_INFINITY: Final = {b"infinity": -2147472692, b"-infinity": -2147472691}
-"""What Debezium writes: days to -5877611-06-21 and -06-22, an overflow of the driver that became its convention."""
-TIMESTAMP_INFINITY_US: Final = {b"infinity": 9223372036825200000, b"-infinity": -9223372036832400000}
-"""PGStatement.DATE_POSITIVE_INFINITY and DATE_NEGATIVE_INFINITY of the JDBC driver, taken as microseconds."""
+DATE_INFINITY: Final = {b"infinity": 2146033979, b"-infinity": -2147472691}
+"""What Debezium writes while streaming: days to 5877611-06-21 and -5877611-06-22. Its snapshots write other numbers."""
+INFINITY_64_BITS: Final = {b"infinity": 2**63 - 1, b"-infinity": -(2**63)}
+"""What Debezium writes for timestamps in microseconds and nanoseconds."""
+INFINITY_MS: Final = {b"infinity": 9223372036825200000, b"-infinity": -9223372036832400000}
+"""The same in milliseconds: PGStatement.DATE_POSITIVE_INFINITY and DATE_NEGATIVE_INFINITY of the JDBC driver."""
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1)
@@ -64,7 +66,7 @@ def timestamp_type(typmod: int, modes: ValueModes) -> ColumnType:
         return ColumnType(names.semantic(names.NANO_TIMESTAMP), _nanos)
     if mode in ("adaptive", "adaptive_time_microseconds") and 0 <= typmod <= 3:
         return ColumnType(names.semantic(names.TIMESTAMP), _millis)
-    return ColumnType(names.semantic(names.MICRO_TIMESTAMP), _checked_micros)
+    return ColumnType(names.semantic(names.MICRO_TIMESTAMP), _micros)
 
 
 def clock(text: bytes) -> int:
@@ -87,16 +89,17 @@ def _iso_date(text: bytes) -> str:
 
 
 def micros(text: bytes) -> int:
-    """Microseconds since 1970-01-01T00:00; may be beyond 64 bits. Raises `ValueError`."""
+    """Microseconds since 1970-01-01T00:00 of a finite timestamp; may be beyond 64 bits. Raises `ValueError`."""
     try:
         since = datetime.fromisoformat(text.decode()) - _EPOCH
     except (ValueError, TypeError):  # TypeError: it has a zone
-        infinity = TIMESTAMP_INFINITY_US.get(text)
-        return parse_moment(text).epoch_micros if infinity is None else infinity
+        return parse_moment(text).epoch_micros
     return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
 
 
-def _checked_micros(text: bytes) -> int:
+def _micros(text: bytes) -> int:
+    if text in INFINITY_64_BITS:
+        return INFINITY_64_BITS[text]
     value = micros(text)
     if value >= _INT64:
         raise Undecodable("lies beyond 294247-01-10T04:00:54, the end of microseconds in 64 bits; " + _WAY_OUT)
@@ -104,12 +107,12 @@ def _checked_micros(text: bytes) -> int:
 
 
 def _millis(text: bytes) -> int:
-    return micros(text) // 1000
+    return INFINITY_MS[text] if text in INFINITY_MS else micros(text) // 1000
 
 
 def _nanos(text: bytes) -> int:
-    if text in TIMESTAMP_INFINITY_US:
-        return _INT64 - 1 if text == b"infinity" else -_INT64
+    if text in INFINITY_64_BITS:
+        return INFINITY_64_BITS[text]
     value = micros(text) * 1000
     if not -_INT64 <= value < _INT64:
         raise Undecodable("lies outside the years 1677 to 2262, the range of nanoseconds in 64 bits; " + _WAY_OUT)
@@ -117,7 +120,7 @@ def _nanos(text: bytes) -> int:
 
 
 def _iso_timestamp(text: bytes) -> str:
-    if text in TIMESTAMP_INFINITY_US:
+    if text in INFINITY_64_BITS:
         return text.decode()
     moment = parse_moment(text)
     return f"{moment.iso_date}T{iso_clock(moment.micros)}Z"

@@ -53,10 +53,17 @@ def test_rows_and_schemas() -> None:
     assert made.key(row, values) == {"id": 1}
     assert made.names == ("id", "note", "price") and made.omitted == ("query",)
     assert made.row_schema.name == "srv.shop.orders.Value" and not made.row_schema.optional
-    assert made.row_schema.get("note") == primitive(Type.STRING, optional=True, default="x")
+    assert made.row_schema.get("note") == primitive(Type.STRING, optional=True)
     assert made.row_schema.get("id") == primitive(Type.INT32)
     assert made.key_schema is not None and made.key_schema.name == "srv.shop.orders.Key"
     assert [field.name for field in made.key_schema.fields] == ["id"]
+
+
+def test_a_default_stands_where_null_cannot() -> None:
+    columns = (ColumnInfo("a", 1, 25, not_null=True, default="'x'::text"), ColumnInfo("b", 2, 25, default="'x'::text"))
+    schema = codec(table_of(*columns)).row_schema
+    assert schema.get("a") == primitive(Type.STRING, default="x")
+    assert schema.get("b") == primitive(Type.STRING, optional=True)
 
 
 def test_two_codecs_of_one_table_have_equal_schemas() -> None:

@@ -87,6 +87,13 @@ def test_what_is_no_constant_has_no_default(expression: str | None, oid: int) ->
     assert default_of(expression, oid) is NO_DEFAULT
 
 
+def test_a_decimal_default_as_text_has_all_its_digits() -> None:
+    column = ColumnInfo("c", 1, 1700, (10 << 16 | 2) + 4, default="2")
+    modes = ValueModes(decimal="string")
+    type = column_type(column, TYPES, modes)
+    assert type is not None and constant_default(column, type) == "2.00"
+
+
 def test_a_default_that_the_column_cannot_hold_exactly() -> None:
     assert default_of("1.005", 1700, (10 << 16 | 2) + 4) is NO_DEFAULT
 
