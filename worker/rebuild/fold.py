@@ -16,6 +16,9 @@ from headwater.worker.api import BUCKETS, ExpectedRow, Fingerprint, bucket
 IN_MEMORY: Final = 200_000
 """Keys held in memory before they go to the file; about 250 bytes each."""
 
+EVERY_ROW: Final = b""
+"""Key of an expected row without digest that says: the whole part is empty now (a truncate)."""
+
 _TABLE: Final = (
     "CREATE TABLE expected (part TEXT, key BLOB, bucket INTEGER, digest BLOB, version INTEGER, "
     "PRIMARY KEY (part, key)) WITHOUT ROWID"
@@ -27,9 +30,18 @@ _MERGE: Final = (
 )
 
 
+_EMPTY: Final = (
+    "UPDATE expected SET digest = NULL, version = ? WHERE part = ? AND (? IS NULL OR version IS NULL OR version <= ?)"
+)
+
+
 class _Newest(NamedTuple):
     digest: int | None
     version: int | None
+
+
+def _above(held: int | None, version: int | None) -> bool:
+    return held is not None and version is not None and held > version
 
 
 class Fold:
@@ -44,12 +56,22 @@ class Fold:
     def add(self, rows: Iterable[ExpectedRow]) -> None:
         held = self._rows
         for part, key, digest, version in rows:
+            if key == EVERY_ROW and digest is None:
+                self._empty(part, version)
+                continue
             before = held.get((part, key))
-            if before and before.version is not None and version is not None and version < before.version:
+            if before and _above(before.version, version):
                 continue
             held[part, key] = _Newest(digest, version)
             if len(held) > self._limit:
                 self._spill()
+
+    def _empty(self, part: str, version: int | None) -> None:
+        for place, row in self._rows.items():
+            if place[0] == part and not _above(row.version, version):
+                self._rows[place] = _Newest(None, version)
+        if self._file is not None:
+            self._file.execute(_EMPTY, [version, part, version, version])
 
     def _spill(self) -> None:
         if self._file is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -171,10 +172,10 @@ def _guess(work: Work, plan: Plan, new: ViewPipeline) -> float | None:
     until = {tp: min(ends[tp], begins[tp] + share) for tp in places}
     started, measured = time.perf_counter(), 0
     try:
-        for messages in read_between(work.log, begins, until):
-            measured += len(messages)
-            for _ in new.expect(messages):
-                pass
+        with new.expectation() as expect:
+            for messages in read_between(work.log, begins, until):
+                measured += len(messages)
+                deque(expect(messages), maxlen=0)
     except HeadwaterError as error:
         plan.findings.append(Finding("error", busiest, f"its records do not go through the new config: {error}"))
     elapsed = time.perf_counter() - started

@@ -138,13 +138,13 @@ def _until(
 
 def _wait_for_position(work: Work, connector: str, version: int) -> None:
     """Wait until the source has written everything up to `version` to the log. Raises `Aborted`."""
-    positions = Positions(work.log, work.topics.offsets, connector)
-    while True:
-        stored = [v for _, position in positions.load() if (v := _position_version(position)) is not None]
-        if stored and max(stored) > version:
-            return
-        work.progress(detail=f"waiting for {connector} to read up to the snapshot")
-        work.wait(POLL_S)
+    with closing(Positions(work.log, work.topics.offsets, connector)) as positions:
+        while True:
+            stored = [v for _, position in positions.load() if (v := _position_version(position)) is not None]
+            if stored and max(stored) > version:
+                return
+            work.progress(detail=f"waiting for {connector} to read up to the snapshot")
+            work.wait(POLL_S)
 
 
 def _position_version(position: Mapping[str, Any]) -> int | None:

@@ -69,13 +69,13 @@ def fold_log(
     until: Mapping[TopicPartition, int],
 ) -> None:
     """Fold what this generation's config makes of the log between two sets of offsets."""
-    pipeline = work.pipeline(generation)
     total = sum(max(0, end - first.get(tp, 0)) for tp, end in until.items())
     done = 0
-    for messages in read_between(work.log, first, until, work.check):
-        fold.add(pipeline.expect(messages))
-        done += len(messages)
-        work.progress(min(done, total), total, detail="folding the log")
+    with work.pipeline(generation).expectation() as expect:
+        for messages in read_between(work.log, first, until, work.check):
+            fold.add(expect(messages))
+            done += len(messages)
+            work.progress(min(done, total), total, detail="folding the log")
 
 
 def later_rows(work: Work, generation: int, since: Mapping[TopicPartition, int]) -> Touched:
@@ -85,10 +85,10 @@ def later_rows(work: Work, generation: int, since: Mapping[TopicPartition, int])
     """
 
     def touched() -> set[tuple[str, bytes]]:
-        pipeline = work.pipeline(generation)
         rows: set[tuple[str, bytes]] = set()
-        for messages in read_between(work.log, since, ends(work, generation), work.check):
-            rows.update((part, key) for part, key, _, _ in pipeline.expect(messages))
+        with work.pipeline(generation).expectation() as expect:
+            for messages in read_between(work.log, since, ends(work, generation), work.check):
+                rows.update((part, key) for part, key, _, _ in expect(messages))
         return rows
 
     return touched

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 from headwater.worker.api import (
@@ -24,6 +25,8 @@ from headwater.worker.observe.metrics import TaskMetrics
 from headwater.worker.runtime.errors import RecordErrors
 from headwater.worker.runtime.pipe import SinkPipe, SourcePipe
 
+Expect = Callable[[Iterable[Message]], Iterator[ExpectedRow]]
+
 
 def plan_of(raw: RawConfig, worker: Mapping[str, str]) -> tuple[ConnectorPlan, set[str]]:
     """The plan of a config as it lies on the log, and the secrets that it brought into this process."""
@@ -42,6 +45,7 @@ class ViewPipeline:
 
     def __init__(self, view: str, raw: RawConfig, worker: Mapping[str, str]) -> None:
         self.plan, self.secrets = plan_of(raw, worker)
+        self._view = view
         self.generations = _generations(self.plan.connector, self.plan, view)
         metrics = TaskMetrics()
         self._pipe = SinkPipe(self.plan, RecordErrors(self.plan.errors, metrics, _sleep), metrics)
@@ -50,8 +54,17 @@ class ViewPipeline:
         """After the converters and transforms. Raises `Fatal` for a record that fails and is not tolerated."""
         return self._pipe.process(messages)
 
-    def expect(self, messages: Iterable[Message]) -> Iterator[ExpectedRow]:
-        return self.generations.expect(self.records(messages))
+    @contextmanager
+    def expectation(self) -> Iterator[Expect]:
+        """What messages should make of the view, for one reading of the log in order.
+
+        Each reading has generations of its own: they may remember what earlier records held.
+        """
+        fresh = _generations(self.plan.connector, self.plan, self._view)
+        try:
+            yield lambda messages: fresh.expect(self.records(messages))
+        finally:
+            fresh.close()
 
     def topics(self, log: Log) -> dict[str, TopicInfo]:
         """Those of this view's topics that are there."""

@@ -14,7 +14,7 @@ ROWS = st.lists(
     st.builds(
         ExpectedRow,
         part=st.sampled_from(["a", "b"]),
-        key=st.sampled_from([b"1", b"2", b"3", b"4", b"5"]),
+        key=st.sampled_from([b"1", b"2", b"3", b"4", b"5", b""]),
         digest=st.none() | st.integers(0, 2**128 - 1),
         version=st.integers(0, 5),
     ),
@@ -23,9 +23,14 @@ ROWS = st.lists(
 
 
 def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], int]:
-    """The model: for each key the last of the rows with the highest version."""
+    """The model: for each key the last of the rows with the highest version; key b"" empties a part."""
     state: dict[tuple[str, bytes], ExpectedRow] = {}
     for row in rows:
+        if row.key == b"" and row.digest is None:
+            for place, held in list(state.items()):
+                if place[0] == row.part and (held.version or 0) <= (row.version or 0):
+                    state[place] = held._replace(digest=None, version=row.version)
+            continue
         held = state.get((row.part, row.key))
         if held is None or (row.version or 0) >= (held.version or 0):
             state[row.part, row.key] = row
