@@ -1,0 +1,275 @@
+"""The REST API of a real worker, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from headwater.worker.api import ConfigError, Fatal
+from headwater.worker.cluster.standalone import Standalone
+from headwater.worker.log.contract import Message
+from headwater.worker.rest.server import Listener, RestServer
+from tests import plugins
+
+SETTINGS = {
+    "key.converter": "StringConverter",
+    "value.converter": "JsonConverter",
+    "value.converter.schemas.enable": "false",
+}
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    plugins.install()
+    listener = Listener("127.0.0.1:0")
+    worker = Standalone(SETTINGS, tmp_path_factory.mktemp("data"), f"127.0.0.1:{listener.port}")
+    worker.start()
+    worker.log.create_topic("items", 1, {"cleanup.policy": "compact"})
+    producer = worker.log.producer()
+    producer.send(Message("items", f"k{n}".encode(), json.dumps({"id": n}).encode()) for n in range(20))
+    producer.flush()
+    producer.close()
+    server = RestServer(worker, listener)
+    server.start()
+    yield worker
+    server.stop()
+    worker.stop()
+
+
+@pytest.fixture
+def client(worker: Standalone) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://{worker.worker_id}", timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, str]:
+    path = str(tmp_path / "view.db")
+    return {"connector.class": "SqliteView", "topics": "items", "path": path, "fields": "id", "tasks.max": "1"}
+
+
+@pytest.fixture
+def view(client: httpx.Client, config: dict[str, str]) -> Iterator[str]:
+    assert client.post("/connectors", json={"name": "items-view", "config": config}).status_code == 201
+    wait_for(lambda: states(client, "items-view") == ["RUNNING"])
+    yield "items-view"
+    client.post("/views/items-view/abort")
+    wait_for(lambda: client.delete("/connectors/items-view").status_code in (204, 404))
+
+
+def states(client: httpx.Client, name: str) -> list[str]:
+    return [task["state"] for task in client.get(f"/connectors/{name}/status").json()["tasks"]]
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come about"
+        time.sleep(0.05)
+
+
+def error(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == {"error_code", "message"} and body["error_code"] == status
+    return str(body["message"])
+
+
+def test_root_and_health(client: httpx.Client) -> None:
+    assert set(client.get("/").json()) == {"version", "commit", "kafka_cluster_id"}
+    assert client.get("/health").json()["status"] == "healthy"
+
+
+def test_a_connectors_life(client: httpx.Client, config: dict[str, str]) -> None:
+    created = client.post("/connectors", json={"name": "one", "config": config, "initial_state": "STOPPED"})
+    assert created.status_code == 201 and created.headers["location"] == "/connectors/one"
+    expected = {"name": "one", "config": {**config, "name": "one"}, "tasks": [], "type": "sink"}
+    assert created.json() == expected
+    assert (
+        error(client.post("/connectors", json={"name": "one", "config": config}), 409) == "Connector one already exists"
+    )
+    assert client.get("/connectors").json() == ["one"] and client.get("/connectors/").json() == ["one"]
+    both = client.get("/connectors?expand=status&expand=info").json()
+    assert both["one"]["info"] == expected and both["one"]["status"]["connector"]["state"] == "STOPPED"
+    assert client.get("/connectors/one/config").json() == {**config, "name": "one"}
+    assert client.put("/connectors/one/resume").status_code == 202
+    wait_for(lambda: states(client, "one") == ["RUNNING"])
+    assert client.get("/connectors/one").json()["tasks"] == [{"connector": "one", "task": 0}]
+    tasks = client.get("/connectors/one/tasks").json()
+    assert tasks == [{"id": {"connector": "one", "task": 0}, "config": {**config, "name": "one"}}]
+    assert client.get("/connectors/one/tasks/0/status").json()["state"] == "RUNNING"
+    error(client.get("/connectors/one/tasks/7/status"), 404)
+    wait_for(lambda: client.get("/connectors/one/offsets").json()["offsets"])
+    assert client.get("/connectors/one/offsets").json() == {
+        "offsets": [{"partition": {"kafka_topic": "items", "kafka_partition": 0}, "offset": {"kafka_offset": 20}}]
+    }
+    wait_for(lambda: client.get("/connectors/one/topics").json() == {"one": {"topics": ["items"]}})
+    assert client.put("/connectors/one/topics/reset").status_code == 202
+    assert client.put("/connectors/one/pause").status_code == 202
+    wait_for(lambda: states(client, "one") == ["PAUSED"])
+    assert client.post("/connectors/one/restart").status_code == 204
+    restarted = client.post("/connectors/one/restart?includeTasks=true")
+    assert restarted.status_code == 202 and restarted.json()["name"] == "one"
+    assert "must be stopped" in error(client.delete("/connectors/one/offsets"), 400)
+    assert client.put("/connectors/one/stop").status_code == 204
+    wait_for(lambda: states(client, "one") == [])
+    assert client.delete("/connectors/one").status_code == 204
+    assert "there is no connector one" in error(client.get("/connectors/one/status"), 404)
+
+
+def test_configs_are_put_and_patched(client: httpx.Client, config: dict[str, str]) -> None:
+    stopped = {"name": "two", "config": config, "initial_state": "STOPPED"}
+    client.post("/connectors", json=stopped)
+    changed = client.put("/connectors/two/config", json={**config, "fields": "id,name"})
+    assert changed.status_code == 200 and changed.json()["config"]["fields"] == "id,name"
+    patched = client.patch("/connectors/two/config", json={"tasks.max": 2, "refuse": "x"})
+    assert patched.status_code == 200 and patched.json()["config"]["tasks.max"] == "2"
+    gone = client.patch("/connectors/two/config", json={"refuse": None}).json()["config"]
+    assert "refuse" not in gone
+    wrong = error(client.put("/connectors/two/config", json={**config, "feilds": "id", "tasks.max": "no"}), 400)
+    assert wrong.startswith("Connector configuration is invalid and contains the following 2 error(s):")
+    assert "did you mean fields?" in wrong and "tasks.max: must be a whole number" in wrong
+    assert "doesn't match" in error(client.put("/connectors/two/config", json={**config, "name": "three"}), 400)
+    client.delete("/connectors/two")
+
+
+def test_secrets_are_not_shown(client: httpx.Client, worker: Standalone, config: dict[str, str]) -> None:
+    given = {
+        **config,
+        "consumer.override.sasl.password": "t0psecret",
+        "consumer.override.url": "http://me:t0psecret@example.com/x",
+        "consumer.override.ssl.key.password": "${env:HOME}",
+    }
+    body = {"name": "hidden", "config": given, "initial_state": "STOPPED"}
+    answer = client.post("/connectors", json=body)
+    assert answer.status_code == 201, answer.text
+    shown = client.get("/connectors/hidden/config").json()
+    assert shown["consumer.override.sasl.password"] == "********"
+    assert shown["consumer.override.url"] == "http://me:********@example.com/x"
+    assert shown["consumer.override.ssl.key.password"] == "${env:HOME}"
+    for path in ("", "/config", "/tasks", "/status"):
+        assert "t0psecret" not in client.get(f"/connectors/hidden{path}").text
+    assert "t0psecret" not in client.get("/connectors?expand=info").text
+    # what was sent back as it was shown has not changed
+    assert client.put("/connectors/hidden/config", json={**shown, "fields": "id,x"}).status_code == 200
+    assert worker.config("hidden") == {**given, "name": "hidden", "fields": "id,x"}
+    client.delete("/connectors/hidden")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "said"),
+    [
+        (b"{", "application/json", 400, "not JSON"),
+        (b'{"name": "a", "name": "b"}', "application/json", 400, "name stands twice"),
+        (b"[" * 70 + b"]" * 70, "application/json", 400, "nested more than"),
+        (b"[" * 100_000, "application/json", 400, "nested"),
+        (b'{"a": NaN}', "application/json", 400, "NaN is no JSON number"),
+        (b"\xff\xfe", "application/json", 400, "not JSON"),
+        (b"{}", "text/plain", 415, "application/json"),
+        (b"", "application/json", 400, "no body"),
+        (b'"x"', "application/json", 400, "a connector is created from"),
+        (b'{"name": "x", "config": {"a": [1]}}', "application/json", 400, "option a is neither"),
+        (b" " * (8 * 1024 * 1024 + 1), "application/json", 413, "larger than 8 MiB"),
+    ],
+)
+def test_bad_bodies(client: httpx.Client, content: bytes, kind: str, status: int, said: str) -> None:
+    answer = client.post("/connectors", content=content, headers={"Content-Type": kind})
+    assert said in error(answer, status)
+
+
+def test_unknown_paths_and_methods(client: httpx.Client) -> None:
+    error(client.get("/nothing"), 404)
+    error(client.put("/connectors", json={}), 405)
+    error(client.get("/views/nothing"), 404)
+    error(client.post("/views/nothing/rebuild", json={}), 404)
+
+
+def test_pages_from_elsewhere_are_refused(client: httpx.Client) -> None:
+    """DNS rebinding: a page's own name was made to point to 127.0.0.1."""
+    error(client.get("/connectors", headers={"Host": "evil.example:8083"}), 403)
+    assert client.get("/connectors", headers={"Host": "localhost:8083"}).status_code == 200
+    error(client.post("/connectors", json={}, headers={"Origin": "http://evil.example"}), 403)
+
+
+def test_plugins(client: httpx.Client, config: dict[str, str]) -> None:
+    found = client.get("/connector-plugins").json()
+    assert {"class": "SqliteView", "type": "sink", "version": "1.0"} in found
+    assert {plugin["type"] for plugin in found} == {"source", "sink"}
+    everything = client.get("/connector-plugins?connectorsOnly=false").json()
+    assert {plugin["type"] for plugin in everything} == {"source", "sink", "transform", "predicate", "converter"}
+    keys = {key["name"]: key for key in client.get("/connector-plugins/SqliteView/config").json()}
+    assert keys["fields"]["type"] == "LIST" and keys["fields"]["required"] and keys["tasks.max"]["default_value"] == "1"
+    error(client.get("/connector-plugins/Nothing/config"), 404)
+    url = "/connector-plugins/SqliteView/config/validate"
+    right = client.put(url, json={"name": "x", **config}).json()
+    assert right["error_count"] == 0 and right["name"] == "SqliteView"
+    del config["path"]
+    wrong = client.put(url, json={"name": "x", **config}).json()
+    assert wrong["error_count"] == 1
+    (path,) = [c["value"] for c in wrong["configs"] if c["value"]["name"] == "path"]
+    assert path["errors"] == ["required and missing (The SQLite file.)"]
+    assert "does not match" in error(client.put(url, json={**config, "connector.class": "PostgresSink"}), 400)
+
+
+def test_a_view_is_rebuilt(client: httpx.Client, view: str, config: dict[str, str]) -> None:
+    (listed,) = client.get("/views").json()
+    assert listed["name"] == view and listed["generations"] == {"1": {"phase": "live"}} and listed["job"] is None
+    assert "has never been rebuilt" in error(client.post(f"/views/{view}/rollback"), 409)
+    assert "no job is running" in error(client.post(f"/views/{view}/abort"), 409)
+    assert "unknown: kepe" in error(client.post(f"/views/{view}/rebuild", json={"kepe": "1h"}), 400)
+    assert "is not a time" in error(client.post(f"/views/{view}/rebuild", json={"keep": "soon"}), 400)
+    job = started(client.post(f"/views/{view}/rebuild", json={"config": {**config, "fields": "id,x"}, "keep": "1h"}))
+    running = client.post(f"/views/{view}/verify")
+    assert "rebuild of items-view is running" in error(running, 409)
+    assert ended(client, view, job)["outcome"] == "done"
+    whole = client.get(f"/views/{view}").json()
+    assert whole["current"] == 2 and whole["generations"]["1"]["phase"] == "kept"
+    assert whole["generations"]["2"]["config"]["fields"] == "id,x"
+    wait_for(lambda: client.get(f"/connectors/{view}/config").json()["fields"] == "id,x")
+    wait_for(lambda: states(client, view) == ["RUNNING"])
+    job = started(client.post(f"/views/{view}/verify", json={}))
+    entry = ended(client, view, job)
+    assert entry["outcome"] == "done" and entry["result"]["found"] == {"items": 20}
+    job = started(client.post(f"/views/{view}/rollback", json={"keep": "0"}))
+    assert ended(client, view, job)["outcome"] == "done"
+    wait_for(lambda: list(client.get(f"/views/{view}").json()["generations"]) == ["1"])
+    wait_for(lambda: client.get(f"/connectors/{view}/config").json()["fields"] == "id")
+
+
+def started(response: httpx.Response) -> str:
+    assert response.status_code == 202, response.text
+    return str(response.json()["job"]["id"])
+
+
+def ended(client: httpx.Client, view: str, job: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
+
+    def over() -> bool:
+        last = client.get(f"/views/{view}/progress").json()["last"]
+        if last is not None and last["id"] == job:
+            found.append(last)
+        return bool(found)
+
+    wait_for(over, 40)
+    return found[0]
+
+
+def test_a_taken_port_is_an_error_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(Fatal, match="Does another worker run there"):
+            Listener(f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("address", ["8083", "127.0.0.1", "https://127.0.0.1:8083", "127.0.0.1:many", "ftp://x:1"])
+def test_a_wrong_address(address: str) -> None:
+    with pytest.raises(ConfigError, match="listeners"):
+        Listener(address)
