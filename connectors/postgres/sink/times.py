@@ -15,9 +15,9 @@ DAY_US: Final = 86_400_000_000
 INFINITE_US: Final = frozenset({9_223_372_036_825_200_000, 9_223_372_036_854_775_807})
 """Debezium's infinity in microseconds (org.postgresql.PGStatement.DATE_POSITIVE_INFINITY), and Java's largest long."""
 NEGATIVE_INFINITE_US: Final = frozenset({-9_223_372_036_832_400_000, -9_223_372_036_854_775_808})
-INFINITE_DAYS: Final = frozenset({-2_147_472_692, 2**31 - 1})
-"""Debezium's infinity in days, an overflow of its driver, and Java's largest int."""
-NEGATIVE_INFINITE_DAYS: Final = frozenset({-2_147_472_691, -(2**31)})
+INFINITE_DAYS: Final = frozenset({2_146_033_979, -622_191_234, -2_147_472_692, 2**31 - 1})
+"""Debezium 3.7.0's infinity in days while streaming, in a snapshot, an older one, and Java's largest int."""
+NEGATIVE_INFINITE_DAYS: Final = frozenset({-2_147_472_691, -625_821_272, -(2**31)})
 INFINITE_INTERVAL: Final = (2**31 - 1, 2**31 - 1, 2**63 - 1)
 """How PostgreSQL 17 and later hold an interval of infinity: months, days, microseconds."""
 NEGATIVE_INFINITE_INTERVAL: Final = (-(2**31), -(2**31), -(2**63))

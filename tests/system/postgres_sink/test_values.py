@@ -62,6 +62,7 @@ EXAMPLES: Final[list[tuple[Schema, Any, str, str]]] = [
     (names.variable_scale_decimal(), {"scale": -2, "value": b"\x07"}, "numeric", "700"),
     (primitive(Type.INT32, name=DATE, version=1), -1, "date", "1969-12-31"),
     (names.semantic(names.DATE), -719893, "date", "0002-01-01 BC"),
+    (names.semantic(names.DATE), 2146033979, "date", "infinity"),
     (names.semantic(names.DATE), -2147472692, "date", "infinity"),
     (names.semantic(names.DATE), 2_932_897, "date", "10000-01-01"),
     (primitive(Type.INT32, name=TIME, version=1), 1, "time without time zone", "00:00:00.001"),
