@@ -8,7 +8,7 @@ Table, under {"server": prefix, "snapshot": "schema.table"}:
     {"format": 1, "state": "running", "from": V0, "version": V1, "key": ["id"], "types": ["int4"], "after": ["42"],
      "rows": 1000}
     Rows up to and including the key `after` (None: none yet) are on the log; the newest were read at version V1, the
-    oldest at V0. {"state": "complete"}: all of them are.
+    oldest at V0. {"state": "complete"}: all of them are. {"state": "streamed"}: no rows yet, but changes since V0.
 
 Upgrade rule: a reader refuses a higher format, and reads every lower one.
 """
@@ -85,6 +85,11 @@ class TablePosition:
         return self.state == "complete"
 
     @property
+    def untouched(self) -> bool:
+        """Is nothing of this table on the log?"""
+        return self.state == "running" and not self.rows and not self.mixed
+
+    @property
     def mixed(self) -> bool:
         """Were its rows read at more than one point? The topic is then whole once the stream has passed the newest."""
         return self.first < self.version
@@ -144,7 +149,7 @@ def stream_position(position: Position) -> StreamPosition:
 
 def table_position(position: Position) -> TablePosition:
     _check_format(position)
-    if position["state"] not in ("running", "complete"):
+    if position["state"] not in ("streamed", "running", "complete"):
         raise ValueError(f"unknown state {position['state']!r}")
     after = position.get("after")
     return TablePosition(

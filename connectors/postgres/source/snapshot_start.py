@@ -153,15 +153,13 @@ def begin(table: SnapshotTable, known: TablePosition | None, version: int) -> Ta
     """Where to begin a table: after the last key on the log, where rows have keys and the key is the same."""
     order = table.relation.key
     fresh = TablePosition("running", version, version, order, table.relation.types)
-    if known is None:
+    if known is None or known.untouched:
         return fresh
-    if known.state == "running" and known.after is None and known.rows == 0:  # nothing of it is on the log but changes
-        return replace(fresh, first=min(known.first, version))
     if not table.events.codec.key_columns:
         return fresh  # rows without a key cannot be told apart: all of them come again
     same = known.key == order and known.types == table.relation.types
     resumed = replace(fresh, first=min(known.first, version))
-    if known.complete or not same or known.after is None:
+    if known.state != "running" or not same or known.after is None:
         return resumed
     return replace(resumed, after=known.after, rows=known.rows)
 

@@ -310,7 +310,7 @@ class Stream:
             return
         if not self._describer.filter.snapshots(table.name):
             return
-        position = TablePosition("running", version, version)
+        position = TablePosition("streamed", version, version)
         self._positions[table.name] = position
         self._unread.add(table.name)
         opened.batch.positions.append((table_partition(self._settings.prefix, table.name), position.json()))
