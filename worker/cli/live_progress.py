@@ -66,10 +66,11 @@ class LiveProgress:
             bars.update(self._rows[name], completed=reading.done, total=reading.total, figures=text)
 
     def _tell(self, lines: Mapping[str, tuple[Reading, str]]) -> None:
-        """A connector about which there is nothing new is left out."""
-        for name, (_, text) in lines.items():
-            if self._told.get(name) != text:
-                self._told[name] = text
+        """A connector that has not moved since its last line is left out: its rate alone is no news."""
+        for name, (reading, text) in lines.items():
+            news = f"{reading.done} {text.partition(', ')[0]}"
+            if self._told.get(name) != news:
+                self._told[name] = news
                 print(f"{name}: {text}", file=sys.stderr, flush=True)
 
     def _line(self, status: Status) -> tuple[Reading, str]:

@@ -1,0 +1,132 @@
+"""Commands against a running worker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Scene
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def call(scene: Scene) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """A command that has to succeed."""
+    scene.worker.start()
+
+    def run(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        ended = scene.worker.command(*arguments)
+        assert ended.returncode == status, ended.stdout + ended.stderr
+        return ended
+
+    return run
+
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 30) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.2)
+
+
+def test_status_and_connectors(scene: Scene, call: Call) -> None:
+    wait_for(lambda: len(scene.rows()) == 501)
+    lines = call("status").stdout.splitlines()
+    assert lines[0].startswith(f"worker {scene.worker.url}, version ")
+    assert lines[1].split() == ["connector", "task", "state", "progress", "error"]
+    assert [line.split()[:3] for line in lines[2:]] == [["counter", "0", "RUNNING"], ["view", "0", "RUNNING"]]
+    assert json.loads(call("status", "--json").stdout)["connectors"]["view"]["status"]["type"] == "sink"
+    listed = call("connectors", "list").stdout.splitlines()
+    assert [line.split() for line in listed] == [
+        ["name", "type", "state", "tasks", "class"],
+        ["counter", "source", "RUNNING", "1", "RUNNING", "CountingSource"],
+        ["view", "sink", "RUNNING", "1", "RUNNING", "TableSink"],
+    ]
+    shown = call("connectors", "show", "counter").stdout
+    assert "count.topic      numbers\n" in shown
+    assert json.loads(call("connectors", "show", "counter", "--json").stdout)["info"]["type"] == "source"
+    names = [plugin["class"] for plugin in json.loads(call("plugins", "--json").stdout)]
+    assert any("CountingSource" in name for name in names)
+    assert "count.topic" in call("plugins", "CountingSource").stdout
+
+
+def test_a_connectors_life(scene: Scene, call: Call) -> None:
+    path = scene.folder / "second.yaml"
+    path.write_text(f"""\
+name: second
+connector.class: CountingSource
+count.file: {scene.upstream}
+count.topic: others
+""")
+    assert call("connectors", "create", str(path), "--state", "paused").stdout == "second: created\n"
+    assert "already exists" in call("connectors", "create", str(path), status=1).stderr
+    wait_for(lambda: "PAUSED" in call("connectors", "list").stdout)
+    assert call("connectors", "resume", "second").stdout == "second: resume requested\n"
+    wait_for(lambda: "PAUSED" not in call("connectors", "list").stdout)
+    assert call("connectors", "apply", str(path)).stdout == "second: unchanged\n"
+    path.write_text(path.read_text() + "tasks.max: 2\n")
+    dry = call("connectors", "apply", str(path), "--dry-run")
+    assert dry.stdout == "second: changed\n  tasks.max: - -> 2\n"
+    assert "nothing was changed" in dry.stderr
+    assert call("connectors", "apply", str(path)).stdout == "second: changed\n  tasks.max: - -> 2\n"
+    wait_for(lambda: len(scene.worker.get("/connectors/second/status")["tasks"]) == 2)
+    call("connectors", "restart", "second", "--task", "1")
+    call("connectors", "restart", "second", "--failed")
+    call("connectors", "pause", "second")
+    wait_for(lambda: "PAUSED" in call("status").stdout)
+    assert call("connectors", "delete", "second").stdout == "second: deleted\n"
+    assert "second" not in call("connectors", "list").stdout
+    assert "error: " in call("connectors", "show", "second", status=1).stderr
+    path.write_text(path.read_text() + "nonsense: 1\n")
+    refused = call("connectors", "create", str(path), status=1).stderr
+    assert f"{path}:1: second: " in refused
+    assert "nonsense" in refused
+
+
+def test_offsets(scene: Scene, call: Call) -> None:
+    wait_for(lambda: len(scene.rows()) == 501)
+    assert "must be stopped first" in call("offsets", "reset", "counter", status=1).stderr
+    call("connectors", "stop", "counter")
+    wait_for(lambda: "counter  source  STOPPED" in call("connectors", "list").stdout)
+    wait_for(lambda: not scene.worker.get("/connectors/counter/status")["tasks"])
+    lines = call("offsets", "show", "counter").stdout.splitlines()
+    assert lines[0].split() == ["partition", "offset"]
+    before = json.loads(call("offsets", "show", "counter", "--json").stdout)
+    assert len(before["offsets"]) == len(lines) - 1 == 1
+    path = scene.folder / "offsets.json"
+    path.write_text(json.dumps({"offsets": [before["offsets"][0] | {"offset": None}]}))
+    call("offsets", "alter", "counter", str(path))
+    assert json.loads(call("offsets", "show", "counter", "--json").stdout)["offsets"] == []
+    path.write_text(json.dumps(before))
+    call("offsets", "alter", "counter", str(path))
+    assert json.loads(call("offsets", "show", "counter", "--json").stdout) == before
+    call("offsets", "reset", "counter")
+    assert json.loads(call("offsets", "show", "counter", "--json").stdout)["offsets"] == []
+    path.write_text('{"offset": []}')
+    assert "holds no offsets" in call("offsets", "alter", "counter", str(path), status=1).stderr
+
+
+def test_a_failed_task_is_told_by_the_exit_status(scene: Scene, call: Call) -> None:
+    path = scene.folder / "bad.yaml"
+    path.write_text(f"""\
+name: bad
+connector.class: CountingSource
+count.file: {scene.upstream}
+count.topic: bad
+restart.max.attempts: 0
+transforms: {{bad: {{type: Misbehave, at: 3, how: error}}}}
+""")
+    call("connectors", "create", str(path))
+    wait_for(lambda: scene.worker.command("status").returncode == 1)
+    assert "3 is not wanted" in call("status", status=1).stdout
+    assert (
+        "Traceback" in call("connectors", "show", "bad").stdout or "Fatal" in call("connectors", "show", "bad").stdout
+    )
