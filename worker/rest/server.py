@@ -83,6 +83,7 @@ class RestServer:
         config = uvicorn.Config(
             build_app(worker, listener.loopback),
             log_config=None,
+            log_level="warning",
             access_log=False,
             lifespan="off",
             server_header=False,
