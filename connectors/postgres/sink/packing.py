@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from headwater.connectors.debezium.placeholder import Placeholder
@@ -23,32 +24,48 @@ NULL: Final = b"\xff\xff\xff\xff"
 Field = bytes | None
 """A value with its length in front; None: unchanged, the view keeps what it has."""
 Encode = Callable[[Any], Field]
+"""From an event's value, never None."""
 
 UNPACKABLE: Final = (ValueError, TypeError, OverflowError, AttributeError, KeyError, ArithmeticError, struct.error)
 """What a value raises that its column cannot hold."""
 
 _length: Final = struct.Struct("!i").pack
-_FIXED: Final = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8, "boolean": 1}
+_TRUE: Final = b"\0\0\0\1\1"
+_FALSE: Final = b"\0\0\0\1\0"
+# with its length in front, in one call; rounding to four bytes is what `_float32` in columns does
+_PLAIN_NUMBERS: Final[dict[str, Encode]] = {
+    "smallint": partial(struct.Struct("!ih").pack, 2),
+    "integer": partial(struct.Struct("!ii").pack, 4),
+    "bigint": partial(struct.Struct("!iq").pack, 8),
+    "real": partial(struct.Struct("!if").pack, 4),
+    "double precision": partial(struct.Struct("!id").pack, 8),
+}
 _PLACEHOLDER_KINDS: Final = ("text", "bytea", "jsonb")
 
 
 def encoder(kind: Kind, cell: Cell, placeholder: Placeholder) -> Encode:
     """From an event's value to the field of a column of `kind`, which may be wider than the cell's own."""
-    pack, read = kind.pack, cell.column.read
-    if kind.sql in _FIXED:
-        prefix = _length(_FIXED[kind.sql])
-        return lambda value: NULL if value is None else prefix + pack(read(value))
+    pack, read, own = kind.pack, cell.column.read, cell.column.kind.sql
+    if kind.sql in _PLAIN_NUMBERS and (own == kind.sql or own in ("smallint", "integer", "bigint")):
+        return _PLAIN_NUMBERS[kind.sql]
+    if kind.sql == "boolean":
+        return lambda value: _TRUE if value else _FALSE
+    if kind.sql in _PLACEHOLDER_KINDS or kind.item is not None:
+        matches = placeholder.matches
+
+        def encode_or_keep(value: Any) -> Field:
+            if matches(value):
+                return None
+            packed = pack(read(value))
+            return _length(len(packed)) + packed
+
+        return encode_or_keep
 
     def encode(value: Any) -> Field:
-        if value is None:
-            return NULL
         packed = pack(read(value))
         return _length(len(packed)) + packed
 
-    if kind.sql not in _PLACEHOLDER_KINDS and kind.item is None:
-        return encode
-    matches = placeholder.matches
-    return lambda value: None if value is not None and matches(value) else encode(value)
+    return encode
 
 
 class Packer:
@@ -56,42 +73,74 @@ class Packer:
 
     def __init__(self, table: TableState, plan: Plan, placeholder: Placeholder) -> None:
         cells = {cell.name: cell for cell in plan.cells}
-        self._cells: list[tuple[Cell, Encode] | None] = []
-        self._keys: list[int] = []
+        self._part = plan.part
+        self._empty: list[Field] = [NULL] * len(table.columns)
+        self._values: list[tuple[int, str, Encode]] = []
+        self._others: list[tuple[int, Cell, Encode]] = []
+        self._cells: dict[int, tuple[Cell, Encode]] = {}
+        self._keys: list[tuple[int, str]] = []
         for position, column in enumerate(table.columns):
             cell = cells.get(column.name)
-            self._cells.append(None if cell is None else (cell, encoder(column.kind, cell, placeholder)))
             if column.key:
-                self._keys.append(position)
-
-    def key(self, change: Change) -> list[bytes]:
-        """The fields of the key columns. Raises `DataError`."""
-        fields = [self._field(change, position) for position in self._keys]
-        return [self._checked(change, field, at) for field, at in zip(fields, self._keys, strict=True)]
+                self._keys.append((position, column.name))
+            if cell is None:
+                continue
+            encode = encoder(column.kind, cell, placeholder)
+            self._cells[position] = (cell, encode)
+            if cell.origin is Origin.VALUE:
+                self._values.append((position, cell.field, encode))
+            else:
+                self._others.append((position, cell, encode))
 
     def row(self, change: Change) -> list[Field]:
         """The fields of all columns; NULL where the record has none. Raises `DataError`."""
-        row = [self._field(change, position) for position in range(len(self._cells))]
-        for position in self._keys:
-            self._checked(change, row[position], position)
-        return row
-
-    def _field(self, change: Change, position: int) -> Field:
-        found = self._cells[position]
-        if found is None:
-            return NULL
-        cell, encode = found
+        fields, get = self._empty.copy(), change.row.get
         try:
-            return encode(change.row.get(cell.field) if cell.origin is Origin.VALUE else value_of(change, cell))
+            for position, field, encode in self._values:
+                value = get(field)
+                if value is not None:
+                    fields[position] = encode(value)
+            for position, cell, encode in self._others:
+                value = value_of(change, cell)
+                if value is not None:
+                    fields[position] = encode(value)
         except UNPACKABLE as error:
-            raise DataError(f"{change.record.where()}: column {cell.name} of {change.plan.part}: {error}") from error
+            raise self._refused(change, error) from error
+        return fields
 
-    def _checked(self, change: Change, field: Field, position: int) -> bytes:
-        if field is None or field == NULL:
-            found = self._cells[position]
-            name = found[0].name if found else f"number {position + 1}"
-            raise DataError(f"{change.record.where()}: the key column {name} of {change.plan.part} has no value")
-        return field
+    def key_row(self, change: Change) -> list[Field]:
+        """The same with the key columns alone."""
+        fields = self._empty.copy()
+        try:
+            for position, _ in self._keys:
+                cell, encode = self._cells[position]
+                value = value_of(change, cell)
+                if value is not None:
+                    fields[position] = encode(value)
+        except UNPACKABLE as error:
+            raise self._refused(change, error) from error
+        return fields
+
+    def key_of(self, change: Change, row: list[Field]) -> list[bytes]:
+        """The fields of the key columns in a row. Raises `DataError` where one has no value."""
+        found = []
+        for position, name in self._keys:
+            field = row[position]
+            if field is None or field is NULL:
+                raise DataError(f"{change.record.where()}: the key column {name} of {self._part} has no value")
+            found.append(field)
+        return found
+
+    def _refused(self, change: Change, error: Exception) -> DataError:
+        """Looks for the column that it was; the hot path does not know."""
+        for cell, encode in self._cells.values():
+            value = value_of(change, cell)
+            try:
+                if value is not None:
+                    encode(value)
+            except UNPACKABLE as same:
+                return DataError(f"{change.record.where()}: column {cell.name} of {self._part}: {same}")
+        return DataError(f"{change.record.where()}: a value for {self._part} cannot be written: {error}")
 
 
 def value_of(change: Change, cell: Cell) -> Any:

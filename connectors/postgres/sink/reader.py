@@ -63,13 +63,15 @@ class _Decoder:
         self._keys = [(i, c.name, c.kind) for i, c in enumerate(self._columns) if c.key]
 
     def key(self, fields: Sequence[bytes | None]) -> bytes:
-        return key_text((name, kind, kind.unpack(fields[i] or b"")) for i, name, kind in self._keys)
+        return key_text([(name, kind, kind.unpack(fields[i] or b"")) for i, name, kind in self._keys])
 
     def digest(self, fields: Sequence[bytes | None]) -> int:
         return row_digest(
-            (name, compact(form(field)))
-            for (name, form), field in zip(self._forms, fields, strict=True)
-            if field is not None
+            [
+                (name, compact(form(field)))
+                for (name, form), field in zip(self._forms, fields, strict=True)
+                if field is not None
+            ]
         )
 
     def show(self, fields: Sequence[bytes | None]) -> str:
@@ -82,6 +84,10 @@ class _Decoder:
 def _canonical(kind: Kind) -> Callable[[bytes], bytes]:
     if kind.sql in _AS_STAGED:
         return bytes
+    if kind.sql in ("smallint", "integer", "bigint"):
+        return lambda field: b"%d" % int.from_bytes(field, "big", signed=True)
+    if kind.sql.startswith("numeric") and kind.item is None:  # the server writes plain digits, never an exponent
+        return lambda field: field.rstrip(b"0").rstrip(b".") if b"." in field else field
     canonical, unpack = kind.canonical, kind.unpack
     return lambda field: canonical(unpack(field))
 

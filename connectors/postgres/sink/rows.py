@@ -77,6 +77,7 @@ class Rows:
         self._format: str = values["collection.name.format"]
         self._source_fields = tuple(re.findall(r"\$\{source\.([A-Za-z_]+)\}", self._format))
         self._names: dict[tuple[Any, ...], tuple[str, str]] = {}
+        self._by_topic: dict[str, tuple[str, str]] = {}
         self._last_name: dict[str, tuple[str, str]] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._mode: str = values["primary.key.mode"]
@@ -141,16 +142,24 @@ class Rows:
         return plan
 
     def _name(self, topic: str, source: Mapping[str, Any] | None) -> tuple[str, str]:
+        if not self._source_fields:
+            known = self._by_topic.get(topic)
+            if known is None:
+                known = self._by_topic[topic] = self._resolve(topic, None)
+            return known
         if source is None and topic in self._last_name:  # the tombstone after a delete belongs to the same table
             return self._last_name[topic]
         marker = (topic, *(source.get(field) for field in self._source_fields)) if source else (topic,)
         found = self._names.get(marker)
         if found is None:
-            schema, table = table_name(self._format, topic, source, fold=not self._values["quote.identifiers"])
-            found = self._names[marker] = (schema or self._default_schema, table)
+            found = self._names[marker] = self._resolve(topic, source)
         if source is not None:
             self._last_name[topic] = found
         return found
+
+    def _resolve(self, topic: str, source: Mapping[str, Any] | None) -> tuple[str, str]:
+        schema, table = table_name(self._format, topic, source, fold=not self._values["quote.identifiers"])
+        return schema or self._default_schema, table
 
     def _cells(self, record: Record, row_schema: Schema | None) -> Iterator[Cell]:
         keys = {cell.name: cell for cell in self._key_cells(record, row_schema)}

@@ -46,7 +46,6 @@ class PostgresSink(Sink):
         self._state: str = self._values["state.schema"]
         self._offsets = Offsets(self._state, context.connector, context.generation, uuid.uuid4().hex)
         self._tables: dict[str, TableState] = {}
-        self._fitting: dict[tuple[Plan, str], TableState] = {}
         self._revision = -1
         self._current = False
         self._connection: Connection | None = None
@@ -165,10 +164,11 @@ class PostgresSink(Sink):
         for change in self._changes:
             if change.plan in refused:
                 self._report(change.record, refused[change.plan])
-            elif change.op is Op.UPSERT and not self._fits(change):
-                raise Retriable(f"the table {change.plan.part} was changed by somebody else; it is looked at again")
             else:
                 by_part.setdefault(change.plan.part, []).append(change)
+        for change in self._kinds(Op.UPSERT):
+            if change.plan not in refused and not self._fits(change):
+                raise Retriable(f"the table {change.plan.part} was changed by somebody else; it is looked at again")
         for part in sorted(by_part):
             table = self._tables.get(part)
             if table is not None:  # else: deletes of rows that never came
@@ -212,11 +212,8 @@ class PostgresSink(Sink):
     def _evolve(self, connection: Connection) -> dict[Plan, DataError]:
         """Make the tables fit, in a transaction of its own; returns the plans that no table can be made to fit."""
         wanted: dict[Plan, set[str]] = {}
-        keys: dict[Plan, None] = {}
-        for change in self._changes:
-            if change.op is Op.DELETE:
-                keys[change.plan] = None
-            elif change.op is Op.UPSERT and not self._fits(change):
+        for change in self._kinds(Op.UPSERT):
+            if not self._fits(change):
                 wanted.setdefault(change.plan, set()).add(origin_topic(change.record))
         refused: dict[Plan, DataError] = {}
         if wanted:
@@ -228,25 +225,22 @@ class PostgresSink(Sink):
                     for plan in sorted(wanted, key=lambda p: p.part):
                         self._make_fit(connection, plan, sorted(wanted[plan]), refused)
             self._revision = -1  # read back what was made, as it was committed
-        for plan in keys:
-            table = self._tables.get(plan.part)
+        for change in self._kinds(Op.DELETE):
+            table = self._tables.get(change.plan.part)
             if table is not None:
                 try:
-                    check_keys(table, plan)
+                    check_keys(table, change.plan)
                 except DataError as error:
-                    refused[plan] = error
+                    refused[change.plan] = error
         return refused
 
+    def _kinds(self, op: Op) -> list[Change]:
+        """One of the held changes for each plan and topic."""
+        return list({(c.plan, origin_topic(c.record)): c for c in self._changes if c.op is op}.values())
+
     def _fits(self, change: Change) -> bool:
-        """Can the change be written as its table stands? The answer is kept until the table is another one."""
-        plan, topic = change.plan, origin_topic(change.record)
-        table = self._tables.get(plan.part)
-        marker = (plan, topic)
-        if table is None or self._fitting.get(marker) is not table:
-            if not fits(table, plan, topic) or table is None:
-                return False
-            self._fitting[marker] = table
-        return True
+        """Can the change be written as its table stands?"""
+        return fits(self._tables.get(change.plan.part), change.plan, origin_topic(change.record))
 
     def _make_fit(
         self, connection: Connection, plan: Plan, topics: Sequence[str], refused: dict[Plan, DataError]

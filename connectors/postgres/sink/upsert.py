@@ -36,9 +36,11 @@ class Batch:
 
     def add(self, change: Change, packer: Packer) -> None:
         """Raises `DataError`, with nothing added."""
-        key = packer.key(change)
-        row = packer.row(change) if change.op is Op.UPSERT else None
-        name = b"".join(key)
+        upsert = change.op is Op.UPSERT
+        fields = packer.row(change) if upsert else packer.key_row(change)
+        key = packer.key_of(change, fields)
+        name = b"".join(key) if len(key) > 1 else key[0]
+        row = fields if upsert else None
         if self.table.version:
             version = version_of(change.record)
             if version < self.versions.get(name, version):
@@ -147,7 +149,9 @@ class Writer:
         table = batch.table
         kept = [i for i in range(len(table.columns)) if i not in unchanged]
         columns = [table.columns[i] for i in kept]
-        rows = ([batch.rows[name][i] or NULL for i in kept] for name in names)  # type: ignore[index]  # upserts alone
+        rows: Iterable[list[bytes]] = (batch.rows[name] for name in names)  # type: ignore[misc]  # upserts alone
+        if unchanged:
+            rows = ([row[i] for i in kept] for row in rows)
         stage = self._copy(table, columns, rows, [batch.texts[name] for name in names] if table.version else None)
         listed = ", ".join(quoted(c.name) for c in columns)
         sql = f"INSERT INTO {table.qualified} AS t ({listed}) SELECT {', '.join(map(_cast, columns))} FROM {stage} s "  # noqa: S608
@@ -192,7 +196,9 @@ class Writer:
         """Staging tables are made outside the savepoint, so that a refused batch does not take them with it."""
         table = batch.table
         patterns = {
-            tuple(i for i, value in enumerate(row) if value is None) for row in batch.rows.values() if row is not None
+            tuple(i for i, value in enumerate(row) if value is None) if None in row else ()
+            for row in batch.rows.values()
+            if row is not None
         }
         for unchanged in patterns:
             self._stage(table, [c for i, c in enumerate(table.columns) if i not in unchanged])
