@@ -1,12 +1,12 @@
-"""Is everything moving? Judged by progress, not by processes being up."""
+"""Does a task move? Judged by progress, not by processes being up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Health", "Stall", "health"]
+__all__ = ["Stall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,3 @@ class Stall:
         if work and active and now_ms - active > limit_ms:
             return f"nothing was done for {(now_ms - active) // 1000} s although there is work"
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    healthy: bool
-    problems: tuple[str, ...] = ()
-
-
-def health(tasks: Iterable[Mapping[str, Any]]) -> Health:
-    """From the supervisor's task snapshots: FAILED, RESTARTING and stalled tasks make a worker unhealthy."""
-    problems = []
-    for task in tasks:
-        name = f"{task['connector']} task {task['task']}"
-        if task["state"] in ("FAILED", "RESTARTING"):
-            problems.append(f"{name} is {task['state']}: {str(task.get('error') or '').splitlines()[:1]}")
-        elif task.get("stalled"):
-            problems.append(f"{name} is stalled: {task['stalled']}")
-    return Health(not problems, tuple(problems))

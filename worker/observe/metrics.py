@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["TaskMetrics", "total"]
+__all__ = ["TaskMetrics"]
 
 
 @dataclass(slots=True)
@@ -49,13 +48,6 @@ class TaskMetrics:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def total(many: list[Mapping[str, Any]]) -> dict[str, int]:
-    """The sum of several tasks' counters; times and texts are left out."""
-    names = [n for n in TaskMetrics.__dataclass_fields__ if n.startswith(("records", "bytes", "queued", "lag"))]
-    names += ["batches", "commits", "retries", "errors"]
-    return {name: sum(int(one.get(name, 0)) for one in many) for name in names}
 
 
 def _now_ms() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
 
 from headwater.worker.api import VERSION_HEADER, Encoder, Record, Schema
 from headwater.worker.config.plan import ConnectorPlan
@@ -14,7 +13,7 @@ from headwater.worker.observe.metrics import TaskMetrics
 from .errors import RecordErrors, Where
 from .headers import HeaderDecoder, HeaderEncoder
 
-__all__ = ["ReadRecord", "SinkPipe", "SourcePipe"]
+__all__ = ["SinkPipe", "SourcePipe"]
 
 _ENCODERS = 2_000
 """Encoders that are remembered: enough for thousands of topics, and bounded where schemas never repeat."""
@@ -22,13 +21,6 @@ _ENCODERS = 2_000
 _KEPT = ("version", "partition", "offset", "origin")
 
 DeadLetter = Callable[[Message, Where, Exception], None]
-
-
-@dataclass(slots=True)
-class ReadRecord(Record):
-    """A record that remembers the message it was read as, through all transforms: what a dead letter queue gets."""
-
-    message: Message | None = None
 
 
 class _Stages:
@@ -190,8 +182,6 @@ class SinkPipe:
         value_schema, value = self._decode_value(topic, message.value)
         record = Record(topic, key, value, key_schema, value_schema, headers, message.timestamp_ms, version,
                         message.partition, message.offset, topic)  # fmt: skip
-        if self._dead_letter is not None:
-            record = _with_message(record, message)
         if not self._stages:
             return [record]
         self._stage = "TRANSFORMATION"
@@ -204,8 +194,6 @@ class SinkPipe:
         """Whatever a transform made: version, place on the log and origin stay those of the record it got."""
         if result is record:
             return record
-        if isinstance(record, ReadRecord) and not isinstance(result, ReadRecord):
-            result = _with_message(result, record.message)
         kept = {name: value for name in _KEPT if getattr(result, name) != (value := getattr(record, name))}
         return result.replace(**kept) if kept else result
 
@@ -225,10 +213,6 @@ class SinkPipe:
 
     def close(self) -> None:
         self._stages.close()
-
-
-def _with_message(record: Record, message: Message | None) -> ReadRecord:
-    return ReadRecord(**{f.name: getattr(record, f.name) for f in fields(Record)}, message=message)
 
 
 def _all(result: Iterable[Record]) -> list[Record]:

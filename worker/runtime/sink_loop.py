@@ -27,7 +27,7 @@ from .dead_letters import DeadLetters
 from .errors import Backoff, Interrupted, RecordErrors, Where
 from .halts import Halts
 from .intake import Intake
-from .pipe import ReadRecord, SinkPipe
+from .pipe import SinkPipe
 from .task_control import TaskControl
 from .task_spec import TaskSpec
 
@@ -80,6 +80,7 @@ class SinkLoop:
         self._unflushed_records = 0
         self._unflushed_bytes = 0
         self._unflushed_since: float | None = None
+        self._originals: dict[tuple[str | None, int | None, int | None], Message] = {}
         self._lag_at = 0.0
         self._free_at = 0.0
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
@@ -114,6 +115,7 @@ class SinkLoop:
         self._close()
         self._unflushed_records = self._unflushed_bytes = 0
         self._unflushed_since = None
+        self._originals.clear()
         self._sink = self._connector.task()
         context = TaskContext(
             connector=self._spec.connector,
@@ -165,6 +167,8 @@ class SinkLoop:
         assert self._sink is not None
         size = sum(len(m.key or b"") + len(m.value or b"") for m in messages)
         self._slow_down(len(messages))
+        if self._dead is not None:
+            self._originals.update({(m.topic, m.partition, m.offset): m for m in messages})
         records = self._pipe.process(messages)
         self._sink.write(SinkBatch(records, first, moved))
         metrics = self._metrics
@@ -220,6 +224,7 @@ class SinkLoop:
             metrics.active()
         self._unflushed_records = self._unflushed_bytes = 0
         self._unflushed_since = None
+        self._originals.clear()
         self._backoff.reset()
 
     def _measure(self) -> None:
@@ -265,13 +270,15 @@ class SinkLoop:
     def _bad_record(self, record: Record, error: Exception) -> None:
         """The sink hands over a record that it cannot write. Raises `Fatal` where errors are not tolerated."""
         where = Where("TASK_PUT", type(self._sink).__qualname__, record.where())
-        message = record.message if isinstance(record, ReadRecord) else None
-        if self._dead is None or message is None:
-            if self._dead is not None and self._plan.errors.tolerance == "all":
-                raise Fatal(f"{record.where()} cannot go to the dead letter queue: the sink made a record of its own")
+        dead = self._dead
+        if dead is None:
             self._errors.failed(error, where, None)
             return
-        dead, original = self._dead, message
+        original = self._originals.get((record.origin, record.partition, record.offset))
+        if original is None:
+            raise Fatal(
+                f"{where.executing} reports {record.where()} as bad, which was not written since the last flush"
+            )
         self._errors.failed(error, where, lambda at, why: dead.add(original, at, why))
         if self._flushing:
             dead.flush()  # the view may store its offsets right after this

@@ -12,7 +12,7 @@ from headwater.worker.config.policies import RestartPolicy
 
 from .child import Child
 from .errors import Backoff
-from .task_spec import FENCED_EXIT
+from .task_spec import FENCED_EXIT, TaskId
 
 __all__ = ["Supervised", "Work", "exit_reason"]
 
@@ -37,7 +37,9 @@ class Work:
 
     @property
     def name(self) -> str:
-        return " ".join(str(part) for part in self.who.values())
+        if "task" in self.who:
+            return str(TaskId(self.who["connector"], self.who["generation"], self.who["task"]))
+        return " ".join(f"{kind} {what}" for kind, what in self.who.items())
 
 
 @dataclass(slots=True)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from headwater.worker.cluster import config_topic as records
+from headwater.worker.cluster.config_topic import ConfigTopic, Configured
+from headwater.worker.log import Message, open_log
+
+
+def test_records_are_kafka_connects(tmp_path: Path) -> None:
+    log = open_log({}, tmp_path)
+    topic = ConfigTopic(log, "configs")
+    raw = {"name": "shop", "connector.class": "X"}
+    changes = records.connector_records("shop", raw) + records.target_records("shop", "STOPPED")
+    changes += records.task_records("shop", [{"a": "1"}, {"a": "2"}]) + records.files_records(["shop"])
+    assert [(m.key, m.value) for m in topic.messages(changes)] == [
+        (b"connector-shop", b'{"properties":{"name":"shop","connector.class":"X"}}'),
+        (b"target-state-shop", b'{"state":"PAUSED","state.v2":"STOPPED"}'),
+        (b"task-shop-0", b'{"properties":{"a":"1"}}'),
+        (b"task-shop-1", b'{"properties":{"a":"2"}}'),
+        (b"commit-shop", b'{"tasks":2}'),
+        (b"headwater-files", b'{"format":1,"connectors":["shop"]}'),
+    ]
+    topic.write(changes)
+    assert topic.refresh()
+    shop = Configured("shop", raw, "STOPPED", ({"a": "1"}, {"a": "2"}))
+    assert topic.connectors() == {"shop": shop}
+    assert topic.from_files() == ["shop"]
+    topic.write(records.forget_records(shop))
+    topic.refresh()
+    assert topic.connectors() == {}
+    log.close()
+
+
+def test_records_of_a_java_worker_are_read(tmp_path: Path) -> None:
+    log = open_log({}, tmp_path)
+    topic = ConfigTopic(log, "configs")
+    producer = log.producer()
+    producer.send(
+        [
+            Message("configs", b"connector-old", b'{"schema":{},"payload":{"properties":{"name":"old"}}}'),
+            Message("configs", b"target-state-old", b'{"state":"PAUSED"}'),
+            Message("configs", b"session-key", b'{"key":"x"}'),
+            Message("configs", b"connector-broken", b"{"),
+        ]
+    )
+    producer.flush()
+    topic.refresh()
+    assert topic.connectors() == {"old": Configured("old", {"name": "old"}, "PAUSED")}
+    log.close()

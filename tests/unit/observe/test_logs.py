@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from headwater.worker.observe import logs
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    yield
+    root.handlers[:], root.level = handlers, level
+    sys.excepthook, threading.excepthook = hooks
+    logging.captureWarnings(False)
+
+
+def lines(as_json: bool, **more: object) -> tuple[logging.Logger, io.StringIO]:
+    stream = io.StringIO()
+    redact = lambda text: text.replace("s3cret", "***")  # noqa: E731
+    logs.configure("shop", 3, as_json=as_json, redact=redact, stream=stream, **more)  # type: ignore[arg-type]
+    return logging.getLogger("headwater.worker.runtime.source_loop"), stream
+
+
+def test_a_line_names_connector_and_task() -> None:
+    log, stream = lines(False)
+    log.info("opened with %s", "s3cret")
+    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    \[shop task 3\] source_loop: opened with \*\*\*\n"
+    assert re.fullmatch(pattern, stream.getvalue())
+
+
+def test_json_lines() -> None:
+    log, stream = lines(True)
+    log.warning("two\nlines", extra={"connector": "other", "task": 0})
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["connector"], line["task"], line["message"]) == ("WARNING", "other", 0, "two\nlines")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_traces_are_redacted(as_json: bool) -> None:
+    log, stream = lines(as_json)
+    try:
+        raise ValueError("password s3cret")
+    except ValueError:
+        log.exception("failed")
+    assert "ValueError: password ***" in stream.getvalue() and "s3cret" not in stream.getvalue()
+
+
+def test_what_nobody_catches_is_logged_and_redacted() -> None:
+    _, stream = lines(False)
+
+    def work() -> None:
+        raise ValueError("password s3cret")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert "CRITICAL" in stream.getvalue() and "password ***" in stream.getvalue()

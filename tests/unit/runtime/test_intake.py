@@ -1,0 +1,97 @@
+"""`first` of a batch is `next` of the one before, over holes and barriers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headwater.worker.api import Fatal, TopicPartition
+from headwater.worker.log import Log, Message, open_log
+from headwater.worker.runtime.intake import Intake
+
+TP = TopicPartition("orders", 0)
+
+
+def filled(folder: Path, count: int) -> Log:
+    log = open_log({}, folder)
+    log.create_topic("orders", 1, {})
+    producer = log.producer()
+    producer.send(Message("orders", b"k", b"%d" % n) for n in range(count))
+    producer.flush()
+    return log
+
+
+def intake(log: Log, start: int | None = 0) -> Intake:
+    consumer = log.consumer("group")
+    taken = Intake(log, consumer, "group")
+    consumer.assign(taken.start_at({TP: start}))
+    return taken
+
+
+def read(taken: Intake) -> list[int]:
+    """Everything, checking that nothing is left out between batches."""
+    found: list[int] = []
+    at = taken.position[TP]
+    while True:
+        messages, first, moved = taken.poll(0.05)
+        if not moved:
+            return found
+        assert first == {TP: at}
+        at = moved[TP]
+        found += [m.offset for m in messages]
+        assert all(first[TP] <= m.offset < at for m in messages)
+
+
+def test_reads_on_from_what_the_view_holds(tmp_path: Path) -> None:
+    log = filled(tmp_path, 10)
+    assert read(intake(log, 7)) == [7, 8, 9]
+    log.commit_offsets("group", {TP: 4})
+    assert read(intake(log, None)) == [4, 5, 6, 7, 8, 9]
+    log.close()
+
+
+def test_a_view_ahead_of_the_log_is_an_error(tmp_path: Path) -> None:
+    log = filled(tmp_path, 10)
+    with pytest.raises(Fatal, match="log ends at 10"):
+        intake(log, 11)
+    log.close()
+
+
+def test_a_barrier_holds_exactly_there(tmp_path: Path) -> None:
+    log = filled(tmp_path, 10)
+    taken = intake(log)
+    taken.limits = {TP: 4}
+    assert read(taken) == [0, 1, 2, 3]
+    assert taken.position == {TP: 4} and taken.lag() == 0
+    taken.limits = {TP: 6}
+    taken.hold()
+    assert read(taken) == [4, 5]
+    taken.limits = {}
+    taken.hold()
+    assert taken.lag() == 4
+    assert read(taken) == [6, 7, 8, 9]
+    log.close()
+
+
+def test_a_barrier_that_was_passed_stops_at_once(tmp_path: Path) -> None:
+    log = filled(tmp_path, 10)
+    taken = intake(log, 5)
+    taken.limits = {TP: 2}
+    taken.hold()
+    assert read(taken) == []
+    assert taken.position == {TP: 5}
+    log.close()
+
+
+def test_pause_and_barrier_together(tmp_path: Path) -> None:
+    log = filled(tmp_path, 10)
+    taken = intake(log)
+    taken.paused = True
+    taken.hold()
+    assert read(taken) == []
+    taken.limits = {TP: 3}
+    taken.paused = False
+    taken.hold()
+    assert read(taken) == [0, 1, 2]
+    log.close()
