@@ -13,9 +13,7 @@ SHOP = Configured("shop", {})
 def task(number: int, state: str = "RUNNING", generation: int = 1, **more: Any) -> dict[str, Any]:
     told = {"reason": "", "trace": "", "stalled": None, "metrics": {}, "progress": [], "restarts": 0, "pid": 1}
     who = {"connector": "shop", "generation": generation, "task": number}
-    return (
-        told | {"connector": "shop", "generation": generation, "task": number, "state": state, "caught_up": None} | more
-    )
+    return told | who | {"state": state, "caught_up": None} | more
 
 
 def status(*tasks: dict[str, Any], connector: Configured = SHOP, view: ViewState | None = None, error: str = "") -> Any:
