@@ -84,12 +84,19 @@ class LiveProgress:
         if not stage:
             return Reading(0, None, 0.0, None, None), str(status["connector"]["state"]).lower()
         own = [one for one in told if one.get("stage") == stage]
-        totals = [one.get("total") for one in own]
         meter = self._meters.setdefault((status["name"], stage), Meter())
-        total = sum(t for t in totals if t is not None) if None not in totals else None
-        meter.add(sum(int(one.get("done") or 0) for one in own), total)
+        meter.add(sum(int(one.get("done") or 0) for one in own), _total(own))
         reading = meter.read()
         return reading, f"{stage} {figures(reading, str(own[0].get('unit') or ''))}".rstrip()
+
+
+def _total(progress: Sequence[Mapping[str, Any]]) -> int | None:
+    """Of all tasks; a sink that lags behind has as many records to go, about, as the log has offsets."""
+    totals = [one.get("total") for one in progress]
+    if None not in totals:
+        return sum(int(total or 0) for total in totals)
+    lag = sum(int((one.get("lag") or {}).get("offsets") or 0) for one in progress)
+    return sum(int(one.get("done") or 0) for one in progress) + lag if lag else None
 
 
 def figures(reading: Reading, unit: str) -> str:

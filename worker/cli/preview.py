@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -16,7 +16,10 @@ from .lint import read_worker
 from .parameters import config_files, data_dir, json_output, worker_file
 from .terminal import print_json, say
 
-DEFAULT_DATA_DIR = Path("headwater-data")
+DEFAULT_DATA_DIR: Final = Path("headwater-data")
+LONGEST_SHOWN: Final = 2_000
+_SCHEMA: Final = '{"schema":'  # as JsonConverter writes it
+_PAYLOAD: Final = ',"payload":'
 
 
 @click.command("preview")
@@ -99,4 +102,15 @@ def _print_record(stage: str, record: dict[str, Any] | None, rows: list[dict[str
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """For people: of JSON with a schema the payload, and no more than a screenful. --json prints all of it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    begin = text.find(_PAYLOAD) + len(_PAYLOAD)
+    if text.startswith(_SCHEMA) and begin >= len(_PAYLOAD):
+        return (
+            f"{_cut(text[begin:-1])}    (payload; its schema takes {begin - len(_PAYLOAD) - len(_SCHEMA):,} characters)"
+        )
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} … ({len(text):,} characters)"

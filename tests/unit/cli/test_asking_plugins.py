@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headwater.worker.cli.main import main
+from headwater.worker.cli.preview import _shown
 from headwater.worker.log import Message, open_log
 from tests import plugins
 from tests.plugins.counting.source import make_upstream
@@ -171,3 +172,13 @@ connection.password: hunter2
     captured = capsys.readouterr()
     assert "error" in captured.out
     assert "hunter2" not in captured.out + captured.err
+
+
+def test_values_are_shortened_for_people() -> None:
+    assert (
+        _shown('{"schema":{"type":"int32"},"payload":{"id":1}}')
+        == '{"id":1}    (payload; its schema takes 16 characters)'
+    )
+    assert _shown('{"schema":null}') == '{"schema":null}'
+    assert _shown({"a": "é"}) == '{"a": "é"}'
+    assert _shown("x" * 3000) == "x" * 2000 + " … (3,000 characters)"
