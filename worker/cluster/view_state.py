@@ -118,7 +118,9 @@ class ViewState:
         return replace(self, generations=others if state is None else {**others, number: state})
 
     def with_history(self, entry: Mapping[str, Any]) -> ViewState:
-        return replace(self, history=(*self.history, entry)[-HISTORY:])
+        """A copy that remembers this job too; older ones without what they planned and compared."""
+        slim = tuple({k: v for k, v in old.items() if k not in ("plan", "result")} for old in self.history[:-2])
+        return replace(self, history=(*slim, *self.history[-2:], entry)[-HISTORY:])
 
 
 def _over(generation: GenerationState, now_ms: int) -> bool:

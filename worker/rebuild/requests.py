@@ -1,12 +1,14 @@
 """What users ask of a view, written to the log for the job's process: checked here, done there.
 
-Call these from one thread at a time, on the one worker that may write views' records (the leader).
+What changes a record is called from one thread at a time, on the one worker that may write views' records (the
+leader); what reads, from any.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -55,18 +57,37 @@ class ViewRequests:
         self._log = log
         self._topics = InternalTopics.of(settings)
         self._group_id = settings.get("group.id", "headwater")
+        self._reading = threading.Lock()
+        self._views: ViewsLog | None = None
 
     def states(self) -> dict[str, ViewState]:
         """Every view that has a record."""
-        with closing(ViewsLog(self._log, self._topics)) as views:
-            views.refresh()
+        with self._refreshed() as views:
             return views.states()
 
     def state(self, view: str) -> ViewState:
         """The view's record; one that says generation 1 where there is none."""
-        with closing(ViewsLog(self._log, self._topics)) as views:
-            views.refresh()
+        with self._refreshed() as views:
             return views.state(view)
+
+    @contextmanager
+    def _refreshed(self) -> Iterator[ViewsLog]:
+        """One reader, kept: pollers come often. Whatever goes wrong with it, the next one is new."""
+        with self._reading:
+            views, self._views = self._views or ViewsLog(self._log, self._topics), None
+            try:
+                views.refresh()
+                yield views
+                self._views = views
+            finally:
+                if self._views is None:
+                    views.close()
+
+    def close(self) -> None:
+        with self._reading:
+            if self._views is not None:
+                self._views.close()
+                self._views = None
 
     def rebuild(self, view: str, config: RawConfig | None, options: Mapping[str, Any]) -> Job:
         """Start a rebuild; `config` None: with the config that the live generation has.

@@ -75,7 +75,8 @@ def replay(work: Work) -> None:
         if now_ms() - int(work.note("replay_since_ms")) > _tombstones_ms(work, number):
             _start_afresh(work, number)
             return
-        work.progress(total - missing, total, detail=f"replaying into generation {number}")
+        asleep = "; its tasks do not run: is the connector stopped?" if work.tasks.stopped(work.view, number) else ""
+        work.progress(total - missing, total, detail=f"replaying into generation {number}{asleep}")
         work.wait()
     work.progress(total, total, detail="building indexes")
     work.pipeline(number).generations.finish_load(number)

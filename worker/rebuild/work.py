@@ -142,9 +142,10 @@ class Work:
             **{name: job.notes[name] for name in ("plan", "result", "rows_replayed", "replay_s") if name in job.notes},
         }
         known = {*base.generations, *self.state.generations, *([job.generation] if job.generation else [])}
-        log_lines.info("%s of view %s: %s %s", job.kind, self.view, outcome, "; ".join(reasons))
+        # The first reason alone: others may be rows of the view, which have no place in a log file.
+        log_lines.info("%s of view %s: %s %s", job.kind, self.view, outcome, self.redact("; ".join(reasons[:1])))
         self.write(replace(base.with_history(entry), job=None), dict.fromkeys(known), config)
-        self._emit({"stage": outcome, "detail": "; ".join(reasons)})
+        self._emit({"stage": outcome, "detail": "; ".join(reasons[:1])})
 
     # --- generations
 

@@ -86,6 +86,7 @@ class RestServer:
             log_level="warning",
             access_log=False,
             lifespan="off",
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=int(_STOP_S),
             h11_max_incomplete_event_size=64 * 1024,
