@@ -43,6 +43,10 @@ def _partitions(name: str, default: int) -> Option:
                   validate=at_least(1), importance="low", group="Internal topics")  # fmt: skip
 
 
+def _one_at_most(value: list[str]) -> str | None:
+    return "names several addresses; Headwater listens on one" if len(value) > 1 else None
+
+
 WORKER_OPTIONS: Final = Options(
     Option("bootstrap.servers", _LIST, (), "Kafka's brokers, host:port. None: the embedded log in the data directory.",
            importance="high", group="Log"),
@@ -69,7 +73,7 @@ WORKER_OPTIONS: Final = Options(
     Unsupported(r"(key|value|header)\.converter\.plugin\.version", ONE_VERSION, pattern=True),
     Option(r"(key|value|header)\.converter\..+", doc="An option of that converter.", pattern=True, group="Converters"),
     Option("listeners", _LIST, ("http://127.0.0.1:8083",), "Where REST answers, e.g. http://127.0.0.1:8083; `none`: "
-           "nowhere.", group="REST"),
+           "nowhere.", validate=_one_at_most, group="REST"),
     Option("topic.creation.enable", _BOOLEAN, True, "Make the topics that sources write to.", importance="low",
            group="Log"),
     Option("topic.tracking.enable", _BOOLEAN, True, "Keep the list of topics that each connector uses.",
