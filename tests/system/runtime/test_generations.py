@@ -1,0 +1,124 @@
+"""A worker with a view that is rebuilt: generations side by side, the job's process, barriers, files out of date."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.worker.api import TopicPartition
+from headwater.worker.cluster.refusals import NotNow
+from headwater.worker.cluster.standalone import Standalone
+from headwater.worker.log import open_log
+from headwater.worker.log.compacted import CompactedDict
+from headwater.worker.rebuild.requests import ViewRequests
+from headwater.worker.runtime.barrier import dump_halt, halt_key
+from headwater.worker.runtime.supervisor import Supervisor
+from tests.plugins.sqlite_source import change
+from tests.plugins.sqlite_view import rows_of
+
+from .scene import Scene, eventually, work
+
+pytestmark = pytest.mark.system
+
+SOURCE = {
+    "name": "people",
+    "connector.class": "SqliteSource",
+    "topic": "people",
+    "key.converter": "StringConverter",
+    "value.converter": "JsonConverter",
+    "value.converter.schemas.enable": "false",
+}
+VIEW = {
+    "name": "people-view",
+    "connector.class": "SqliteView",
+    "topics": "people",
+    "key.converter": "StringConverter",
+    "value.converter": "JsonConverter",
+    "value.converter.schemas.enable": "false",
+    "restart.backoff.initial.ms": "50",
+    "restart.max.attempts": "-1",
+}
+
+
+def test_a_barrier_is_reached_and_not_passed(tmp_path: Path, supervisor: Supervisor) -> None:
+    scene = Scene(tmp_path, 2_000)
+    log = open_log({}, scene.data)
+    halts = CompactedDict(log, "headwater-views")
+    halts.put(halt_key("view", 2), dump_halt({TopicPartition("numbers", 0): 100, TopicPartition("numbers", 1): 250}))
+    supervisor.run("source", work(scene.spec(scene.source())))
+    supervisor.run("sink", work(scene.spec(scene.sink(), generation=2)))
+    eventually(lambda: sum(scene.rows(2).values()) == 350)
+    time.sleep(1)
+    assert sum(scene.rows(2).values()) == 350
+    ours = {TopicPartition("numbers", n) for n in range(2)}
+    assert log.committed("connect-view-g2", ours) == {
+        TopicPartition("numbers", 0): 100,
+        TopicPartition("numbers", 1): 250,
+    }
+    halts.put(halt_key("view", 2), None)
+    eventually(lambda: scene.rows(2) == dict.fromkeys(range(2_001), 1))
+    log.close()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Standalone]:
+    running = Standalone({}, tmp_path / "data")
+    running.start()
+    yield running
+    running.stop()
+
+
+def rows(path: Path) -> dict[str, Any]:
+    """What readers of the view see."""
+    return {key: value for (_, key), value in rows_of(str(path)).items()}
+
+
+def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(tmp_path: Path, worker: Standalone) -> None:
+    database, view = tmp_path / "people.db", tmp_path / "view.db"
+    people = {f"p{n}": {"name": f"n{n}", "age": n} for n in range(3_000)}
+    with closing(sqlite3.connect(database, timeout=10)) as db:
+        change(str(database), "p0", people["p0"])
+        values = [(key, json.dumps(value)) for key, value in people.items()]
+        db.executemany("INSERT INTO change (key, value) VALUES (?, ?)", values)
+        db.commit()
+    source = {**SOURCE, "path": str(database)}
+    before = {**VIEW, "path": str(view), "fields": "name,age"}
+    after = {**VIEW, "path": str(view), "fields": "name"}
+    assert worker.apply_files([("people", source), ("people-view", before)])["people-view"] == "created"
+    eventually(lambda: rows(view) == people)
+
+    requests = ViewRequests(worker.log, worker.settings)
+    requests.rebuild("people-view", after, {"keep": "1h"})
+    with pytest.raises(NotNow):
+        worker.put_config("people-view", {**before, "fields": "age"})
+    dice = random.Random(1)
+    for _ in range(6):
+        time.sleep(dice.uniform(0.1, 0.6))
+        change(str(database), "p1", {"name": f"n{dice.random()}", "age": 1})
+        alive = [s["pid"] for s in worker.snapshot() if s["pid"]]
+        os.killpg(dice.choice(alive), signal.SIGKILL)
+    change(str(database), "p1", {"name": "last", "age": 1})
+    eventually(lambda: requests.state("people-view").job is None, 60)
+    state = requests.state("people-view")
+    assert state.history[-1]["outcome"] == "done", state.history
+    expected = {key: {"name": value["name"]} for key, value in people.items()} | {"p1": {"name": "last"}}
+    eventually(lambda: rows(view) == expected)
+    eventually(lambda: worker.status("people-view")["generation"] == 2)
+    assert worker.config("people-view")["fields"] == "name"
+
+    assert worker.apply_files([("people", source), ("people-view", before)])["people-view"] == "kept"
+    assert worker.config("people-view")["fields"] == "name"
+    requests.rollback("people-view", {})
+    eventually(lambda: requests.state("people-view").job is None, 60)
+    eventually(lambda: worker.status("people-view")["generation"] == 1)
+    assert rows(view) == people | {"p1": {"name": "last", "age": 1}}
