@@ -22,6 +22,8 @@ class Capture:
 
     tables: tuple[Candidate, ...]
     publication: Publication
+    added: frozenset[str] = frozenset()
+    """Full names of those whose changes the server did not send until now."""
 
     def estimates(self) -> dict[int, int]:
         return {table.oid: table.rows for table in self.tables}
@@ -51,6 +53,8 @@ class Capturer:
             tables = [table for table in tables if self._can_publish(table, existing)]
         publication = ensure_publication(self._connection, self._settings, tables)
         covered = [table for table in tables if publication.covers(table.full_name)]
+        before = frozenset(existing.tables) if existing else frozenset()
+        added = frozenset(table.full_name for table in covered) - before
         for table in tables:
             if not publication.covers(table.full_name):
                 self._leave_out(table, "the publication does not hold it")
@@ -60,7 +64,7 @@ class Capturer:
                 "filters, so that no change would come. Add them with ALTER PUBLICATION … ADD TABLE, or set "
                 "publication.autocreate.mode = filtered"
             )
-        return Capture(tuple(self._ordered(covered)), publication)
+        return Capture(tuple(self._ordered(covered)), publication, added)
 
     def _can_publish(self, table: Candidate, existing: Publication) -> bool:
         if existing.covers(table.full_name) or self._settings["publication.autocreate.mode"] != "filtered":

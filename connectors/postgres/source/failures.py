@@ -22,6 +22,7 @@ _WAYS_OUT: Final[dict[str, str]] = {
     "28000": "check database.user and pg_hba.conf of the server (a replication connection needs no line of its own "
     "for logical replication, only one for the database)",
     "3D000": "check database.dbname",
+    "53400": "drop a slot that nobody needs, or raise max_replication_slots and max_wal_senders (a restart)",
     "42501": "give the user what it lacks: `headwater check` lists the statements",
 }
 _BY_TEXT: Final = (
@@ -45,10 +46,14 @@ def failure(error: psycopg.Error, doing: str, after_s: float | None = None) -> H
     """What to raise for `error`, which came up while `doing`. psycopg's messages hold no password."""
     state = sqlstate(error)
     text = " ".join(str(error).split())
-    if state[:2] in _PASSING_CLASSES or state in _PASSING or (not state and _is_connection_error(error)):
+    if state not in _WAYS_OUT and (_passes(state) or (not state and _is_connection_error(error))):
         return Retriable(f"{doing}: {text}. Headwater connects again and goes on from the stored position", after_s)
     way_out = _WAYS_OUT.get(state, "")
     return Fatal(f"{doing}: {text}" + (f"; {way_out}" if way_out else ""))
+
+
+def _passes(state: str) -> bool:
+    return state[:2] in _PASSING_CLASSES or state in _PASSING
 
 
 def _is_connection_error(error: psycopg.Error) -> bool:

@@ -6,9 +6,11 @@ Stream, under {"server": prefix}:
     `event` messages.
 Table, under {"server": prefix, "snapshot": "schema.table"}:
     {"format": 1, "state": "running", "from": V0, "version": V1, "key": ["id"], "types": ["int4"], "after": ["42"],
-     "rows": 1000}
+     "rows": 1000, "ghosts": false}
     Rows up to and including the key `after` (None: none yet) are on the log; the newest were read at version V1, the
     oldest at V0. {"state": "complete"}: all of them are. {"state": "streamed"}: no rows yet, but changes since V0.
+    {"state": "left"}: not captured any more. `ghosts`: the topic may hold rows that were deleted while nobody looked,
+    so that it cannot be called complete.
 
 Upgrade rule: a reader refuses a higher format, and reads every lower one.
 """
@@ -79,6 +81,7 @@ class TablePosition:
     types: tuple[str, ...] = ()
     after: tuple[str, ...] | None = None
     rows: int = 0
+    ghosts: bool = False
 
     @property
     def complete(self) -> bool:
@@ -100,7 +103,7 @@ class TablePosition:
             position |= {"key": list(self.key), "types": list(self.types)}
         if self.after is not None:
             position["after"] = list(self.after)
-        return position | {"rows": self.rows}
+        return position | {"rows": self.rows, "ghosts": self.ghosts}
 
 
 @dataclass(slots=True)
@@ -149,12 +152,13 @@ def stream_position(position: Position) -> StreamPosition:
 
 def table_position(position: Position) -> TablePosition:
     _check_format(position)
-    if position["state"] not in ("streamed", "running", "complete"):
+    if position["state"] not in ("streamed", "running", "complete", "left"):
         raise ValueError(f"unknown state {position['state']!r}")
     after = position.get("after")
     return TablePosition(
         str(position["state"]), int(position["from"]), int(position["version"]), tuple(position.get("key", ())),
         tuple(position.get("types", ())), None if after is None else tuple(map(str, after)), int(position["rows"]),
+        bool(position.get("ghosts")),
     )  # fmt: skip
 
 

@@ -86,9 +86,9 @@ class Replication:
         self._consume()
         return True
 
-    def send_status(self, written: int, durable: int) -> None:
-        """Tell the server what has been received and what is durable."""
-        frame = status_update(written, durable, durable, time.time_ns() // 1000)
+    def send_status(self, written: int, durable: int, ask: bool = False) -> None:
+        """Tell the server what has been received and what is durable; `ask`: it shall answer."""
+        frame = status_update(written, durable, durable, time.time_ns() // 1000, ask)
         try:
             self._pg.put_copy_data(frame)
             self._pg.flush()

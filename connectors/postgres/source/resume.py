@@ -83,7 +83,7 @@ def _undone(stored: StreamPosition, identity: Identity) -> str:
         if left is None:
             now, before = identity.timeline, stored.timeline
             return f"timeline {now} of the server does not come from timeline {before}, which was read up to {at}"
-        if left < stored.commit_lsn:
+        if left < stored.commit_lsn or (stored.event and left == stored.commit_lsn):
             return (
                 f"the server was restored or failed over at {format_lsn(left)} (timeline {identity.timeline}), before "
                 f"{at}, up to which the log holds its changes: some of them were undone"

@@ -13,6 +13,8 @@ from .lsn import parse_lsn
 from .replication import Replication
 
 OLDEST: Final = 130_000
+PAGE: Final = 8192
+PAGE_HEADER: Final = 40
 COMMAND_TIMEOUT_S: Final = 60.0
 
 
@@ -65,9 +67,11 @@ def demand_logical(connection: Connection) -> None:
 
 
 def wal_end(connection: Connection) -> int:
-    """Everything committed before is below it."""
+    """Everything committed before is below it, and an idle stream gets there."""
     current = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
-    return parse_lsn(str(value(connection, f"SELECT {current}")))
+    end = parse_lsn(str(value(connection, f"SELECT {current}")))
+    # behind a page's header there is nothing yet: the stream ends before it
+    return end - end % PAGE if end % PAGE <= PAGE_HEADER else end
 
 
 def backends_in_the_way(connection: Connection) -> str:

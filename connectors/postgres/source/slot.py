@@ -83,14 +83,8 @@ def create_slot(
         command = f'CREATE_REPLICATION_SLOT "{name}" {kind} {options}'
         row = replication.command(command, CREATE_TIMEOUT_S, stopping)[0]
     except Retriable as error:
-        waits_for = backends_in_the_way(connection)
-        raise Retriable(
-            f"{error}" + (f"; it waits for transactions to end: {waits_for}" if waits_for else "")
-        ) from None
-    except Fatal as error:
-        if "max_replication_slots" in str(error) or "all replication slots are in use" in str(error):
-            raise Fatal(f"{error}. Drop a slot that nobody needs or raise max_replication_slots (a restart)") from None
-        raise
+        others = backends_in_the_way(connection)
+        raise Retriable(f"{error}" + (f"; it waits for transactions to end: {others}" if others else "")) from None
     return ExactPoint(parse_lsn(str(row["consistent_point"])), str(row["snapshot_name"]), replication)
 
 

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from headwater.connectors.debezium.source_block import (
     SNAPSHOT_FIRST,
@@ -22,6 +23,7 @@ from .position import TablePosition, table_partition
 from .snapshot_reader import Chunk, SnapshotReader
 from .table import SnapshotTable
 
+BATCH_BYTES: Final = 16 * 1024 * 1024
 Row = list[bytes | None]
 
 
@@ -91,7 +93,8 @@ class Snapshot:
             self._point.version, self._point.lsn, self._point.ts_us, time.time_ns() // 1000, self._point.tx_id
         )
         complete: dict[str, int] = {}
-        while len(batch.records) < self._max_records:
+        size = 0
+        while len(batch.records) < self._max_records and (size < BATCH_BYTES or self._rows):
             if self._rows:
                 assert self._row_chunk is not None
                 self._emit(self._rows.popleft(), self._row_chunk, batch, moment)
@@ -103,6 +106,7 @@ class Snapshot:
             chunk, block = taken
             self._enter(chunk)
             if block is not None:
+                size += len(block)
                 self._rows.extend(parse_lines(block))
                 self._row_chunk = chunk
                 continue
@@ -137,7 +141,7 @@ class Snapshot:
             table = self._tables[chunk.table]
             self._ended.add(chunk.table)
             position = self._positions[table.full_name]
-            if not position.mixed:
+            if not position.mixed and not position.ghosts:
                 complete[table.events.topic] = position.version
 
     def _write(self, row: Row, number: int, last: bool, batch: Batch, moment: Moment) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from headwater.worker.api import Batch, DataError, Fatal, Record
+from headwater.worker.api import Batch, DataError, Fatal, Record, Retriable
 
 from .events import Moment, TableEvents
 from .frame import KeepAlive, XLogData, parse_frame
@@ -33,7 +33,11 @@ from .table import Describer
 from .toast import Missing, Reselect, fill_from_old, without_unchanged
 
 BATCH_BYTES: Final = 16 * 1024 * 1024
+BATCH_MISSING: Final = 256
+"""Rows of which large values are read again, at most in one batch."""
 URGENT_S: Final = 0.2
+SILENT_S: Final = 60.0
+"""A server that says nothing for so long is asked for an answer, and given up after as long again."""
 _log = logging.getLogger(__name__)
 
 
@@ -100,6 +104,8 @@ class Stream:
         self._status_due = 0.0
         self._position_due = 0.0
         self._urgent = False
+        self._ask = False
+        self._heard = self._listened = 0.0
         self._interval_s = settings["status.update.interval.ms"] / 1000
         self._max_records = settings["max.batch.size"]
         for name, table in self._positions.items():
@@ -150,19 +156,39 @@ class Stream:
         """Changes, as many as are there and fit into a batch, or a mere position, or None."""
         deadline = time.monotonic() + timeout_s
         opened = _Open(now_us=time.time_ns() // 1000)
-        while len(opened.batch.records) < self._max_records and opened.size < BATCH_BYTES:
+        self._listen()
+        while self._has_room(opened):
             data = self._replication.receive()
             if data is not None:
                 self._frame(parse_frame(data), opened)
                 continue
             left = 0.0 if opened.batch.records else max(0.0, min(deadline - time.monotonic(), self._interval_s))
             if self._replication.wait(left):
+                self._heard = time.monotonic()
                 continue
+            self._check_silence()
             self.send_status()
             if opened.batch.records or time.monotonic() >= deadline or self._position_is_due():
                 break
         self.send_status()
+        self._listened = time.monotonic()
         return self._finish(opened)
+
+    def _has_room(self, opened: _Open) -> bool:
+        full = opened.size >= BATCH_BYTES or len(opened.missing) >= BATCH_MISSING
+        return not full and len(opened.batch.records) < self._max_records
+
+    def _listen(self) -> None:
+        """Time in which nobody read does not count as the server's silence."""
+        now = time.monotonic()
+        if now > self._listened + 1:
+            self._heard = max(self._heard, now)
+
+    def _check_silence(self) -> None:
+        silent_s = time.monotonic() - self._heard
+        if silent_s > 2 * SILENT_S:
+            raise Retriable(f"the server has said nothing for {silent_s:.0f} s; Headwater connects again")
+        self._ask = silent_s > SILENT_S
 
     def ack(self, position: StreamPosition) -> None:
         """Everything up to `position` is durable."""
@@ -174,7 +200,7 @@ class Stream:
         """Tell the server what is durable, when it is time to."""
         if time.monotonic() >= self._status_due:
             durable = self._durable.commit_lsn if self._settings.flush_lsn else 0
-            self._replication.send_status(self._received, durable)
+            self._replication.send_status(self._received, durable, self._ask)
             self._status_due = time.monotonic() + self._interval_s
 
     def close(self) -> None:
@@ -251,7 +277,7 @@ class Stream:
 
     def _await_newest(self, name: str, table: TablePosition) -> None:
         """A topic with rows of several points is whole once the stream has passed the newest of them."""
-        if table.complete and table.mixed and table.version > self._position.version:
+        if table.complete and table.mixed and not table.ghosts and table.version > self._position.version:
             schema, _, bare = name.partition(".")
             self._marks[self._settings.topic(schema, bare)] = table.version
 

@@ -9,7 +9,7 @@ from headwater.connectors.debezium.source_block import SourceBlock, source_block
 from headwater.worker.api import Fatal, Header, Type, primitive
 
 from ..catalog import TableInfo, Types, read_tables, read_types
-from . import chunks
+from . import chunks, server
 from .codec import TableCodec
 from .connection import Connection, rows
 from .events import TableEvents
@@ -124,10 +124,9 @@ class Describer:
         """What to read: what the stream would bring, without columns that the filter keeps out anyway."""
         names = []
         for column in info.columns:
-            if published.columns is not None:
-                sent = column.name in published.columns
-            else:
-                sent = not column.generated or (generated and column.generated == "s")
+            sent = published.columns is None or column.name in published.columns
+            if column.generated and (published.columns is None or server.version(self.connection) < 180_000):
+                sent = generated and column.generated == "s"  # before 18 the list names them although they are not sent
             if sent and (column.name in key or self.filter.captures_column(info.schema, info.name, column.name)):
                 names.append(column.name)
         return tuple(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import psycopg
@@ -67,6 +68,7 @@ class PostgresSource(Source):
         self._start: Start | None = None
         self._next_look = time.monotonic() + LOOK_S
         self._heartbeat_due = 0.0
+        self._behind: int | None = None
         self._keyed: dict[str, bool] = {}
         self._stored = read_positions(settings.prefix, positions)
         self._control = connect(settings)
@@ -88,6 +90,7 @@ class PostgresSource(Source):
             self._start = self._find_start(stored)
         self._tables: dict[str, TablePosition] = dict(stored.tables)
         opening = self._opening_batch(capture)
+        self._leave(capture, opening)
         pending = self._pending(capture, at_start=True)
         if pending:
             self._begin_snapshot(capture, pending, opening)
@@ -132,6 +135,20 @@ class PostgresSource(Source):
             _log.warning("changes before %s may be missing, as offset.mismatch.strategy allows", self._start.position)
             batch.restarted = tuple(self._settings.topic(t.schema, t.name) for t in capture.tables)
         return batch
+
+    def _leave(self, capture: Capture, opening: Batch) -> None:
+        """Note tables that are not captured any more, or were not for a while.
+
+        Their topics stay what they are, complete as of then; the mark goes when they are read again.
+        """
+        missed = set(self._tables) - {table.full_name for table in capture.tables} | set(capture.added)
+        for name in sorted(missed & set(self._tables)):
+            known = self._tables[name]
+            if known.state == "left" or known.untouched:
+                continue
+            _log.warning("%s is not captured, or was not until now: what was deleted since stays in its topic", name)
+            self._tables[name] = left = replace(known, state="left", ghosts=True)
+            opening.positions.append((table_partition(self._settings.prefix, name), left.json()))
 
     def _pending(self, capture: Capture, at_start: bool = False) -> list[Candidate]:
         """Tables of which rows are still to be read."""
@@ -216,12 +233,16 @@ class PostgresSource(Source):
         if not stream.between_transactions or (now < self._next_look and not stream.unread):
             return
         self._next_look = now + LOOK_S
-        self._report_lag(stream)
+        stream.unread.clear()
+        self._behind = max(0, server.wal_end(self._connection) - stream.durable.commit_lsn)
+        self._report_stream(stream)
         capture = self._capturer.capture(lenient=True)
+        opening = Batch()
+        self._leave(capture, opening)
         pending = self._pending(capture)
         if pending:
-            opening = Batch()
             self._begin_snapshot(capture, pending, opening)
+        if opening.positions:
             self._first = opening
 
     def topic(self, name: str) -> TopicSettings:
@@ -237,8 +258,7 @@ class PostgresSource(Source):
         if self._stream is not None:
             self._stream.send_status()
             if self._snapshot is None:
-                reached = self._stream.durable.commit_lsn >= self._target
-                self._report(Progress("stream", caught_up=reached))
+                self._report_stream(self._stream)
 
     def close(self) -> None:
         self._leave_exact()
@@ -288,10 +308,9 @@ class PostgresSource(Source):
         )
         return batch
 
-    def _report_lag(self, stream: Stream) -> None:
-        behind = max(0, server.wal_end(self._connection) - stream.durable.commit_lsn)
-        reached = stream.durable.commit_lsn >= self._target
-        self._report(Progress("stream", lag={"slot_bytes": float(behind)}, caught_up=reached))
+    def _report_stream(self, stream: Stream) -> None:
+        lag = {} if self._behind is None else {"slot_bytes": float(self._behind)}
+        self._report(Progress("stream", lag=lag, caught_up=stream.durable.commit_lsn >= self._target))
 
     def _report(self, progress: Progress) -> None:
         self._context.report_progress(progress)

@@ -17,11 +17,8 @@ pytestmark = pytest.mark.system
 BIG = "md5(random()::text) || repeat(md5(random()::text), 200)"  # stays out of line: STORAGE EXTERNAL
 
 
-def seen(driver: Driver, since: int = 0) -> list[tuple[str, Any]]:
-    return [
-        (r.value["op"], r.value["after"] or r.value["before"]) if r.value else ("-", r.key)
-        for r in driver.records[since:]
-    ]
+def seen(driver: Driver) -> list[tuple[str, Any]]:
+    return [(r.value["op"], r.value["after"] or r.value["before"]) if r.value else ("-", r.key) for r in driver.records]
 
 
 def test_every_operation(any_database: Database, make_driver: MakeDriver) -> None:
