@@ -110,8 +110,15 @@ class Child:
         for line in stream:
             text = line.decode(errors="replace")
             self._tail.append(text.rstrip("\n"))
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            _pass_on(text)
+
+
+def _pass_on(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody reads our own standard error: the child must not block on its pipe for that
+        return
 
 
 def _close(pipe: IO[bytes] | None) -> None:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _FIRST_DELAY_S = 0.3
+_CONTENT_SHOWN = 2_000
 
 
 class Interrupted(Exception):
@@ -31,11 +32,13 @@ class Interrupted(Exception):
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where a record failed. `stage` in Kafka Connect's words (TRANSFORMATION, VALUE_CONVERTER, TASK_PUT …),
-    `executing`: the class at work, `subject`: the record as `topic-partition@offset`."""
+    `executing`: the class at work, `subject`: the record as `topic-partition@offset`, `content`: key and value, which
+    are shown where `errors.log.include.messages` asks for it alone."""
 
     stage: str
     executing: str
     subject: str
+    content: str = ""
 
 
 class Backoff:
@@ -98,8 +101,10 @@ class RecordErrors:
         self._metrics.last_error = f"{where.subject}: {error}"
         policy = self._policy
         if policy.log_enable:
-            subject = where.subject if policy.log_include_messages else where.subject.split("@")[0]
-            log.error("record %s failed in %s (%s): %s", subject, where.stage, where.executing, _said(error))
+            said = _said(error)
+            if policy.log_include_messages and where.content:
+                said += f"; {where.content[:_CONTENT_SHOWN]}"
+            log.error("record %s failed in %s (%s): %s", where.subject, where.stage, where.executing, said)
         if policy.tolerance != "all":
             raise Fatal(
                 f"record {where.subject} failed in {where.stage} ({where.executing}): {_said(error)}. The task stops; "

@@ -93,14 +93,52 @@ class SourcePipe:
 
     def process(self, records: Iterable[Record]) -> list[Message]:
         """Raises `Fatal` for a record that fails where errors are not tolerated, `Interrupted` on the way out."""
+        if not self._stages:
+            return self._straight(records)
         messages: list[Message] = []
         for record in records:
-            try:
-                made = self._one(record)
-            except Exception as error:  # plugins may raise anything; the connector's error policy decides
-                made = self._failed(record, error)
-            messages += made
+            messages += self._careful(record)
         return messages
+
+    def _straight(self, records: Iterable[Record]) -> list[Message]:
+        """Without stages, the hot path: what is alike from one record to the next is looked up once."""
+        messages: list[Message] = []
+        append = messages.append
+        topic: str | None = None
+        key_schema = value_schema = version = None
+        key_encoder: Encoder = _no_encoder
+        value_encoder: Encoder = _no_encoder
+        headers: tuple[tuple[str, bytes], ...] = ()
+        for record in records:
+            if record.headers:
+                messages += self._careful(record)
+                continue
+            try:
+                if (
+                    record.topic != topic
+                    or record.key_schema is not key_schema
+                    or record.value_schema is not value_schema
+                ):
+                    key_encoder = self._keys.of(record.topic, record.key_schema)
+                    value_encoder = self._values.of(record.topic, record.value_schema)
+                    topic, key_schema, value_schema = record.topic, record.key_schema, record.value_schema
+                    self._led(topic, topic)
+                key, value = key_encoder(record.key), value_encoder(record.value)
+            except Exception:  # once more, with an eye on which stage it is
+                topic = None
+                messages += self._careful(record)
+                continue
+            if record.version != version:
+                version = record.version
+                headers = () if version is None else ((VERSION_HEADER, b"%d" % version),)
+            append(Message(record.topic, key, value, headers, record.timestamp_ms, record.partition))
+        return messages
+
+    def _careful(self, record: Record) -> list[Message]:
+        try:
+            return self._one(record)
+        except Exception as error:  # plugins may raise anything; the connector's error policy decides
+            return self._failed(record, error)
 
     def _one(self, record: Record) -> list[Message]:
         if not self._stages:
@@ -123,17 +161,22 @@ class SourcePipe:
             headers = self._headers.encode(topic, record.headers)
         if original.version is not None:
             headers.append((VERSION_HEADER, b"%d" % original.version))
+        self._led(original.topic, topic)
+        return Message(topic, key, value, headers, record.timestamp_ms, record.partition)
+
+    def _led(self, own: str, topic: str) -> None:
+        """Remember that the source's topic `own` leads to `topic`."""
         origins = self.origins.get(topic)
         if origins is None:
-            self.origins[topic] = [original.topic]
-        elif original.topic not in origins:
-            origins.append(original.topic)
-        return Message(topic, key, value, headers, record.timestamp_ms, record.partition)
+            self.origins[topic] = [own]
+        elif own not in origins:
+            origins.append(own)
 
     def _failed(self, record: Record, error: Exception) -> list[Message]:
         def where() -> Where:
             executing = {"KEY_CONVERTER": self._key_class, "VALUE_CONVERTER": self._value_class}
-            return Where(self._stage, executing.get(self._stage, self._stages.at), record.where())
+            content = f"key {record.key!r}, value {record.value!r}"
+            return Where(self._stage, executing.get(self._stage, self._stages.at), record.where(), content)
 
         try:
             return self._errors.again(lambda: self._one(record), error, where)
@@ -202,7 +245,8 @@ class SinkPipe:
 
         def where() -> Where:
             executing = {"KEY_CONVERTER": self._key_class, "VALUE_CONVERTER": self._value_class}
-            return Where(self._stage, executing.get(self._stage, self._stages.at), subject)
+            content = f"key {message.key!r}, value {message.value!r}"
+            return Where(self._stage, executing.get(self._stage, self._stages.at), subject, content)
 
         queue = self._dead_letter
         try:
@@ -213,6 +257,10 @@ class SinkPipe:
 
     def close(self) -> None:
         self._stages.close()
+
+
+def _no_encoder(value: object) -> bytes | None:
+    raise AssertionError("no record has chosen an encoder yet")
 
 
 def _all(result: Iterable[Record]) -> list[Record]:

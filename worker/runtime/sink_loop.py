@@ -86,6 +86,7 @@ class SinkLoop:
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
 
     def run(self) -> None:
+        self._metrics.tick()
         try:
             self._subscribe()
             while not self._control.stopping.is_set():
@@ -269,7 +270,9 @@ class SinkLoop:
 
     def _bad_record(self, record: Record, error: Exception) -> None:
         """The sink hands over a record that it cannot write. Raises `Fatal` where errors are not tolerated."""
-        where = Where("TASK_PUT", type(self._sink).__qualname__, record.where())
+        where = Where(
+            "TASK_PUT", type(self._sink).__qualname__, record.where(), f"key {record.key!r}, value {record.value!r}"
+        )
         dead = self._dead
         if dead is None:
             self._errors.failed(error, where, None)

@@ -74,6 +74,7 @@ class SourceLoop:
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
 
     def run(self) -> None:
+        self._metrics.tick()
         try:
             while not self._control.stopping.is_set():
                 try:

@@ -115,7 +115,7 @@ class Supervisor:
     def _describe(self, item: Supervised) -> dict[str, Any]:
         metrics, now = item.metrics, time.time_ns() // 1_000_000
         stalled = None
-        if item.state == "RUNNING":
+        if item.state in ("RUNNING", "UNASSIGNED") and item.child is not None:
             work = int(metrics.get("lag", 0)) > 0 or int(metrics.get("queued_records", 0)) > 0
             stalled = self._stall.reason(metrics, work, now)
         return {

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
+from headwater.worker.observe.health import Stall
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import FAR_AHEAD_MS, make_upstream, set_mood
 
@@ -247,6 +248,56 @@ def test_pause_and_resume(tmp_path: Path, supervisor: Supervisor) -> None:
     assert len(scene.numbers()) == 101
     supervisor.pause("source", work(spec))
     eventually(lambda: len(scene.numbers()) == 201)
+
+
+def test_a_task_that_hangs_is_killed_after_its_grace(tmp_path: Path) -> None:
+    impatient = Supervisor(grace_s=0.5, stall=Stall(after_s=1))
+    impatient.start()
+    scene = Scene(tmp_path, 100)
+    try:
+        impatient.run("source", work(scene.spec(scene.source())))
+        eventually(lambda: len(scene.numbers()) == 101)
+        set_mood(scene.upstream, "hang")
+        eventually(lambda: state_of(impatient, "counter").get("stalled"))
+        assert "has not returned" in state_of(impatient, "counter")["stalled"]
+        pid = state_of(impatient, "counter")["pid"]
+        impatient.stop("source")
+        eventually(lambda: state_of(impatient, "counter")["state"] == "GONE", 5)
+        assert not os.path.exists(f"/proc/{pid}")
+    finally:
+        impatient.stop_all()
+
+
+@pytest.mark.parametrize("kind", ["source", "sink"])
+def test_a_zombie_that_wakes_up_changes_nothing(tmp_path: Path, supervisor: Supervisor, kind: str) -> None:
+    """The task is stopped in its tracks, a second incarnation takes over, the first one wakes up."""
+    scene = Scene(tmp_path, 500_000)
+    set_mood(scene.upstream, "slow")
+    never_again = {"restart.max.attempts": "0"}
+    if kind == "sink":
+        supervisor.run("other", work(scene.spec(scene.source(count_batch=20))))
+    first = work(scene.spec((scene.source(count_batch=20) if kind == "source" else scene.sink()) | never_again))
+    name = str(first.who["connector"])
+    counted = scene.numbers if kind == "source" else scene.rows
+    supervisor.run("zombie", first)
+    eventually(lambda: len(counted()) > 200)
+    zombie = state_of(supervisor, name)["pid"]
+    os.kill(zombie, signal.SIGSTOP)
+    successor = Supervisor(grace_s=10)
+    successor.start()
+    try:
+        successor.run("successor", first)
+        before = len(counted())
+        eventually(lambda: len(counted()) > before + 200)
+        os.kill(zombie, signal.SIGCONT)
+        eventually(lambda: state_of(supervisor, name)["state"] == "FAILED")
+        before = len(counted())
+        eventually(lambda: len(counted()) > before + 200)
+        assert state_of(successor, name)["state"] == "RUNNING"
+    finally:
+        successor.stop_all()
+    found = counted()
+    assert set(found.values()) == {1} and len(found) == max(found) + 1
 
 
 def test_secrets_stay_out_of_sight(
