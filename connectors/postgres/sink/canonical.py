@@ -5,6 +5,7 @@ Columns are named, so their order does not matter. NULL is left out: a column th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
@@ -24,6 +25,7 @@ def compact(canonical: bytes) -> bytes:
     return b"\1" + hashlib.blake2b(canonical, digest_size=16).digest()
 
 
+@functools.cache
 def name_prefix(name: str) -> bytes:
     data = name.encode()
     return len(data).to_bytes(2, "big") + data

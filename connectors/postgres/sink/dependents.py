@@ -110,7 +110,7 @@ def obstacles(
             yield f"the view {view.name} belongs to another role: grant that role to the view's user, or drop the view"
         else:
             for column in view.columns:
-                if column in old and column not in new:
+                if column not in new:
                     yield f"the view {view.name} uses {part}.{column}, which the new generation lacks: drop the view"
                 elif old.get(column) != new.get(column):
                     yield (

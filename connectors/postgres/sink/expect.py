@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from headwater.connectors.debezium.envelope import is_envelope_schema
 from headwater.connectors.debezium.placeholder import Placeholder
 from headwater.worker.api import DataError, ExpectedRow, Record, Schema, Type, Values
 
 from .canonical import compact, key_text, name_prefix, row_digest
-from .columns import column_of
+from .columns import Read, column_of
 from .kinds import BIGINT, INTEGER, TEXT, Kind
 from .naming import table_name
 from .options import COORDINATES
@@ -26,16 +26,36 @@ from .rows import DELETED_FIELD, is_included
 
 TOASTED_FROM: Final = 1000
 """Bytes of a row in canonical form below which no server moves a value out of line (it begins at 2 kB)."""
-
-_EVERY_ROW: Final = b""
+EVERY_ROW: Final = b""
 """Key of an `ExpectedRow` without digest that says: the whole part is empty now (a truncate)."""
 
+_Key = dict[str, tuple[Kind, Any]]
+"""Key columns by name, with their values."""
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+
+class _Remembered(NamedTuple):
+    """Compact values of a large row, and the record that brought them."""
+
     place: tuple[str, int | None]
     offset: int
     values: Mapping[str, bytes]
+
+
+class _Field(NamedTuple):
+    column: str
+    name: str
+    kind: Kind
+    read: Read
+    toastable: bool
+
+
+class _Image(NamedTuple):
+    """`gone`: the record deletes the row that `row` was; `schema` None for tombstones."""
+
+    row: Mapping[str, Any]
+    schema: Schema | None
+    gone: bool
+    truncated: bool = False
 
 
 @dataclass(slots=True)
@@ -45,64 +65,64 @@ class Expectation:
     values: Values
     default_schema: str
     versioned: Callable[[str], bool]
+    _placeholder: Placeholder = field(init=False)
+    _cachable: bool = field(init=False)
+    _deletes: bool = field(init=False)
     _names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _parts: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    _fields: dict[tuple[str, Schema], list[_Field]] = field(default_factory=dict)
     _remembered: dict[tuple[str, bytes], _Remembered] = field(default_factory=dict)
-    _included: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._placeholder = Placeholder(self.values["unavailable.value.placeholder"])
+        self._deletes = self.values["delete.enabled"] and self.values["primary.key.mode"] == "record_key"
+        self._cachable = self._names_are_cachable()
 
     def rows(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:
-        placeholder = Placeholder(self.values["unavailable.value.placeholder"])
         for record in records:
             try:
-                row = self._row(record, placeholder)
+                row = self._row(record)
             except (DataError, *UNPACKABLE):
                 continue  # the view hands such a record over as bad and stays as it was
             if row is not None:
                 yield row
 
-    def _row(self, record: Record, placeholder: Placeholder) -> ExpectedRow | None:
-        after, before, gone, truncated = self._images(record)
-        if after is None and not gone and not truncated:
+    def _row(self, record: Record) -> ExpectedRow | None:
+        image = self._image(record)
+        if image is None:
             return None
         part = self._part(record)
         version = None
         if self.versioned(part):
             version = record.offset if record.version is None else record.version
-        if truncated:
-            return ExpectedRow(part, _EVERY_ROW, None, version)
-        schema = self._row_schema(record)
-        key = self._key(record, before if gone else after, schema)
+        if image.truncated:
+            return ExpectedRow(part, EVERY_ROW, None, version)
+        key = self._key(record, image)
         if key is None:
             return None
-        name = key_text((column, kind, value) for column, (kind, value) in sorted(key.items()))
-        if gone:
+        name = key_text([(column, *key[column]) for column in sorted(key)])
+        if image.gone:
             self._remembered.pop((part, name), None)
             return ExpectedRow(part, name, None, version)
-        assert after is not None and schema is not None
-        return ExpectedRow(part, name, self._digest(record, part, name, key, after, schema, placeholder), version)
+        return ExpectedRow(part, name, self._digest(record, (part, name), key, image), version)
 
-    def _images(self, record: Record) -> tuple[Mapping[str, Any] | None, Mapping[str, Any], bool, bool]:
-        """The row after, the row before, and whether the record deletes or truncates."""
-        value, deletes = record.value, self.values["delete.enabled"]
+    def _image(self, record: Record) -> _Image | None:
+        """The row that a record is about; None: it changes nothing."""
+        value, schema, deletes = record.value, record.value_schema, self._deletes
         if value is None:
-            return None, {}, deletes, False
-        if record.value_schema is None or record.value_schema.type is not Type.STRUCT:
+            return _Image({}, None, True) if deletes else None
+        if schema is None or schema.type is not Type.STRUCT:
             raise DataError(f"{record.where()}: no schema")
-        if not is_envelope_schema(record.value_schema):
+        if not is_envelope_schema(schema):
             if deletes and value.get(DELETED_FIELD) in ("true", True):
-                return None, value, True, False
-            return value, {}, False, False
-        op = value["op"]
-        if op == "d":
-            return None, value.get("before") or {}, deletes, False
-        if op == "t":
-            return None, {}, False, self.values["truncate.enabled"]
-        return (value["after"] if op in "cru" else None), {}, False, False
-
-    def _row_schema(self, record: Record) -> Schema | None:
-        schema = record.value_schema
-        if schema is None or not is_envelope_schema(schema):
-            return schema
-        return schema.get("after")
+                return _Image({}, schema, True)
+            return _Image(value, schema, False)
+        op, rows = value["op"], schema.get("after")
+        if op in ("c", "r", "u"):
+            return _Image(value["after"], rows, False)
+        if op == "d" and deletes:
+            return _Image({}, rows, True)
+        return _Image({}, None, False, True) if op == "t" and self.values["truncate.enabled"] else None
 
     def _part(self, record: Record) -> str:
         source = None
@@ -110,41 +130,47 @@ class Expectation:
             source = record.value.get("source")
         if source is None and record.topic in self._names:
             schema, table = self._names[record.topic]
-        else:
+            return f"{schema or self.default_schema}.{table}"
+        marker = (record.topic, *((source.get("schema"), source.get("table"), source.get("db")) if source else ()))
+        found = self._parts.get(marker) if self._cachable else None
+        if found is None:
             folded = not self.values["quote.identifiers"]
             schema, table = table_name(self.values["collection.name.format"], record.topic, source, folded)
             if source is not None:
                 self._names[record.topic] = (schema, table)
-        return f"{schema or self.default_schema}.{table}"
+            found = self._parts[marker] = f"{schema or self.default_schema}.{table}"
+        return found
 
-    def _key(
-        self, record: Record, row: Mapping[str, Any] | None, schema: Schema | None
-    ) -> dict[str, tuple[Kind, Any]] | None:
-        """Key columns by name; None: the record names no row."""
-        mode, fields = self.values["primary.key.mode"], self.values["primary.key.fields"]
+    def _names_are_cachable(self) -> bool:
+        """Does the name depend on nothing but topic, schema, table and database?"""
+        pattern: str = self.values["collection.name.format"]
+        for known in ("${topic}", "${source.schema}", "${source.table}", "${source.db}"):
+            pattern = pattern.replace(known, "")
+        return "${" not in pattern
+
+    def _key(self, record: Record, image: _Image) -> _Key | None:
+        """None: the record names no row."""
+        mode, names = self.values["primary.key.mode"], self.values["primary.key.fields"]
         if mode == "record_key" and record.key is None and self.values.given("primary.key.mode"):
             raise DataError(f"{record.where()}: no key")
         if mode in ("kafka", "none") or (mode == "record_key" and record.key is None):
-            if row is None or not row or record.value is None or self._is_delete(record):
+            if image.gone:
                 return None
-            names = fields if len(fields) == 3 else COORDINATES
-            values = (origin_topic(record), record.partition, record.offset)
-            return {n: (k, v) for n, k, v in zip(names, (TEXT, INTEGER, BIGINT), values, strict=True)}
+            columns = names if len(names) == 3 else COORDINATES
+            place = (origin_topic(record), record.partition, record.offset)
+            return {n: (k, v) for n, k, v in zip(columns, (TEXT, INTEGER, BIGINT), place, strict=True)}
         if mode == "record_value":
-            if not row or schema is None:
-                return None
-            return dict(self._read(name, schema.get(name), row[name]) for name in fields)
+            return self._read_key(names, image.schema, image.row)
         if record.key_schema is None:
             raise DataError(f"{record.where()}: no key schema")
         if record.key_schema.type is Type.STRUCT:
-            names = fields or [f.name for f in record.key_schema.fields]
-            return dict(self._read(name, record.key_schema.get(name), record.key[name]) for name in names)
-        if len(fields) != 1:
+            return self._read_key(names or list(record.key), record.key_schema, record.key)
+        if len(names) != 1:
             raise DataError(f"{record.where()}: the key has no name")
-        return dict([self._read(fields[0], record.key_schema, record.key)])
+        return dict([self._read(names[0], record.key_schema, record.key)])
 
-    def _is_delete(self, record: Record) -> bool:
-        return self._images(record)[2]
+    def _read_key(self, names: Iterable[str], schema: Schema | None, row: Mapping[str, Any]) -> _Key:
+        return dict([self._read(name, schema and schema.get(name), row[name]) for name in names])
 
     def _read(self, name: str, schema: Schema | None, value: Any) -> tuple[str, tuple[Kind, Any]]:
         if schema is None or value is None:
@@ -157,46 +183,51 @@ class Expectation:
     def _column(self, name: str) -> str:
         return name if self.values["quote.identifiers"] else name.lower()
 
-    def _digest(
-        self, record: Record, part: str, name: bytes, key: Mapping[str, tuple[Kind, Any]], row: Mapping[str, Any],
-        schema: Schema, placeholder: Placeholder,
-    ) -> int:  # fmt: skip
+    def _digest(self, record: Record, row_name: tuple[str, bytes], key: _Key, image: _Image) -> int:
         found = {column: compact(kind.canonical(value)) for column, (kind, value) in key.items()}
         unchanged: list[str] = []
         size = 0
-        for item in schema.fields:
-            column, value = self._column(item.name), row.get(item.name)
-            if column in key or value is None or not self._wanted(record.topic, item.name):
+        get, matches = image.row.get, self._placeholder.matches
+        for column, name, kind, read, toastable in self._fields_of(record.topic, image.schema):
+            value = get(name)
+            if value is None or column in key:
                 continue
-            kind, read = column_of(item.schema)
-            toastable = kind.item is not None or kind.sql in ("text", "bytea", "jsonb")
-            if toastable and placeholder.matches(value):
+            if toastable and matches(value):
                 unchanged.append(column)
                 continue
-            read_value = read(value)
-            kind.pack(read_value)
-            canonical = kind.canonical(read_value)
+            value = read(value)
+            kind.pack(value)
+            canonical = kind.canonical(value)
             size += len(canonical) + 8
             found[column] = compact(canonical)
-        self._fill(record, part, name, found, unchanged, size)
-        return row_digest((name_prefix(column), found[column]) for column in sorted(found))
+        if unchanged or size >= TOASTED_FROM or self._remembered:
+            self._fill(record, row_name, found, unchanged, size)
+        return row_digest([(name_prefix(column), found[column]) for column in sorted(found)])
 
     def _fill(
-        self, record: Record, part: str, name: bytes, found: dict[str, bytes], unchanged: list[str], size: int
+        self, record: Record, row_name: tuple[str, bytes], found: dict[str, bytes], unchanged: list[str], size: int
     ) -> None:
         """Put earlier values in the place of placeholders, and remember what later ones may stand for."""
         place, offset = (origin_topic(record), record.partition), -1 if record.offset is None else record.offset
-        earlier = self._remembered.get((part, name)) if unchanged else None
+        earlier = self._remembered.get(row_name) if unchanged else None
         if earlier is not None and (earlier.place != place or earlier.offset < offset or offset < 0):
             found.update({column: earlier.values[column] for column in unchanged if column in earlier.values})
         if unchanged or size >= TOASTED_FROM:
-            self._remembered[part, name] = _Remembered(place, offset, dict(found))
-        elif self._remembered:
-            self._remembered.pop((part, name), None)
+            self._remembered[row_name] = _Remembered(place, offset, dict(found))
+        else:
+            self._remembered.pop(row_name, None)
 
-    def _wanted(self, topic: str, name: str) -> bool:
-        found = self._included.get((topic, name))
+    def _fields_of(self, topic: str, schema: Schema | None) -> list[_Field]:
+        if schema is None:
+            raise DataError(f"{topic}: a row without a schema")
+        found = self._fields.get((topic, schema))
         if found is None:
-            mark = self.values["delete.enabled"] and name == DELETED_FIELD
-            found = self._included[topic, name] = not mark and is_included(self.values, topic, name)
+            found = self._fields[topic, schema] = []
+            for item in schema.fields:
+                mark = self._deletes and item.name == DELETED_FIELD
+                if mark or not is_included(self.values, topic, item.name):
+                    continue
+                kind, read = column_of(item.schema)
+                toastable = kind.item is not None or kind.sql in ("text", "bytea", "jsonb")
+                found.append(_Field(self._column(item.name), item.name, kind, read, toastable))
         return found

@@ -87,6 +87,7 @@ class PostgresGenerations:
     def expect(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:
         if self._expectation is None:
             self._expectation = Expectation(self._values, self._default_schema(), self._is_versioned)
+        self._versioned.clear()
         return self._expectation.rows(records)
 
     def compare_source(self, number: int) -> Findings:

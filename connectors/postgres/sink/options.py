@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from headwater.connectors.debezium.placeholder import UNAVAILABLE_VALUE
-from headwater.worker.api import Option, Options, OptionType, Unsupported, at_least
+from headwater.worker.api import Option, Options, OptionType, Unsupported, Values, at_least
 
 from .naming import unknown_placeholders
 
@@ -58,7 +58,8 @@ _WRITING: Final = (
            doc="`upsert`, or `insert`, which needs primary.key.mode kafka or none and means the same there.",
            group="writes"),
     Option("delete.enabled", OptionType.BOOLEAN, True, "Deletes and tombstones delete the row (Debezium's default is "
-           "false). false: they are ignored, and a flat record's `__deleted` is a column.", group="writes"),
+           "false); needs primary.key.mode: record_key. false: they are ignored, and a flat record's `__deleted` is a "
+           "column.", group="writes"),
     Option("truncate.enabled", OptionType.BOOLEAN, False, "Truncate events empty the table.", group="writes"),
     Option("primary.key.mode", default="record_key", choices=("record_key", "record_value", "kafka", "none"),
            aliases=("pk.mode",), importance="high", group="writes",
@@ -150,5 +151,11 @@ _REFUSED: Final = (
     Unsupported("trim.sensitive.log", _ALWAYS, harmless=("true", "false")),
     Unsupported(r"hibernate\..+", "there is no Hibernate in Headwater", pattern=True),
 )  # fmt: skip
+
+
+def deletes_rows(values: Values) -> bool:
+    """Only the record's key names the row surely: the values of a deleted row need not be in the event."""
+    return bool(values["delete.enabled"]) and values["primary.key.mode"] == "record_key"
+
 
 OPTIONS: Final = Options(*_CONNECTION, *_WRITING, *_TABLES, *_OPERATION, *_REFUSED)

@@ -16,7 +16,7 @@ from headwater.worker.api import DataError, Record, Schema, Type, Values, primit
 
 from .columns import Column, column_of
 from .naming import table_name
-from .options import COORDINATES
+from .options import COORDINATES, deletes_rows
 
 DELETED_FIELD: Final = "__deleted"
 
@@ -82,7 +82,7 @@ class Rows:
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._mode: str = values["primary.key.mode"]
         self._key_fields: list[str] = values["primary.key.fields"]
-        self._deletes: bool = values["delete.enabled"]
+        self._deletes = deletes_rows(values)
         self._truncates: bool = values["truncate.enabled"]
 
     def change(self, record: Record) -> Change | None:
@@ -97,7 +97,7 @@ class Rows:
             )
         if not envelope.is_envelope_schema(schema):
             if self._deletes and schema.get(DELETED_FIELD) is not None and str(value.get(DELETED_FIELD)) == "true":
-                return self._delete(record, None, schema, value)
+                return self._delete(record, None, schema)
             return Change(Op.UPSERT, self._plan(record, None, schema), record, value)
         op, source = value["op"], value.get("source")
         if op in (envelope.CREATE, envelope.READ, envelope.UPDATE):
@@ -105,21 +105,18 @@ class Rows:
                 raise DataError(f"{record.where()}: the change event {op!r} has no `after`")
             return Change(Op.UPSERT, self._plan(record, source, schema.get("after")), record, value["after"])
         if op == envelope.DELETE:
-            before = value.get("before") or {}
-            return self._delete(record, source, schema.get("before"), before) if self._deletes else None
+            return self._delete(record, source, schema.get("before")) if self._deletes else None
         if op == envelope.TRUNCATE:
             return Change(Op.TRUNCATE, self._plan(record, source, None), record, {}) if self._truncates else None
         if op == envelope.MESSAGE:
             return None
         raise DataError(f"{record.where()}: the change event has an unknown op {op!r}")
 
-    def _delete(
-        self, record: Record, source: Any, schema: Schema | None, row: Mapping[str, Any] | None = None
-    ) -> Change | None:
-        """None where the row has no key that a delete could name (coordinates), or a tombstone no key in its value."""
-        if self._coordinates(record) or (self._mode == "record_value" and not row):
+    def _delete(self, record: Record, source: Any, schema: Schema | None) -> Change | None:
+        """None where the record has no key: a row that is named by its coordinates cannot be deleted."""
+        if self._coordinates(record):
             return None
-        return Change(Op.DELETE, self._plan(record, source, schema), record, row or {})
+        return Change(Op.DELETE, self._plan(record, source, schema), record, {})
 
     def _coordinates(self, record: Record) -> bool:
         if self._mode in ("kafka", "none"):

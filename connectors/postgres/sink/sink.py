@@ -39,6 +39,10 @@ LOCK_TIMEOUT_MS = 60_000
 """How long a write waits for somebody's lock before the runtime is told to try again."""
 
 
+LONGEST_PAUSE_S = 5.0
+"""Between tries to change a table; after that the runtime is told to try again."""
+
+
 class PostgresSink(Sink):
     def open(self, context: TaskContext) -> None:
         self._context = context
@@ -217,14 +221,7 @@ class PostgresSink(Sink):
                 wanted.setdefault(change.plan, set()).add(origin_topic(change.record))
         refused: dict[Plan, DataError] = {}
         if wanted:
-            with connection.transaction():
-                connection.execute(f"SET LOCAL lock_timeout = {self._values['swap.lock.timeout.ms']}")
-                if not self._lock(connection):
-                    lock_tables(connection, self._state, self._context.connector)
-                    self._reload(connection)
-                    for plan in sorted(wanted, key=lambda p: p.part):
-                        self._make_fit(connection, plan, sorted(wanted[plan]), refused)
-            self._revision = -1  # read back what was made, as it was committed
+            self._make_all_fit(connection, wanted, refused)
         for change in self._kinds(Op.DELETE):
             table = self._tables.get(change.plan.part)
             if table is not None:
@@ -241,6 +238,29 @@ class PostgresSink(Sink):
     def _fits(self, change: Change) -> bool:
         """Can the change be written as its table stands?"""
         return fits(self._tables.get(change.plan.part), change.plan, origin_topic(change.record))
+
+    def _make_all_fit(
+        self, connection: Connection, wanted: Mapping[Plan, set[str]], refused: dict[Plan, DataError]
+    ) -> None:
+        """Tries again where readers or other tasks hold a table longer than they may be held up for it."""
+        pause = 0.1
+        while True:
+            try:
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL lock_timeout = {self._values['swap.lock.timeout.ms']}")
+                    if not self._lock(connection):
+                        lock_tables(connection, self._state, self._context.connector)
+                        self._reload(connection)
+                        for plan in sorted(wanted, key=lambda p: p.part):
+                            self._make_fit(connection, plan, sorted(wanted[plan]), refused)
+                break
+            except psycopg.errors.LockNotAvailable:
+                self._distrust()
+                refused.clear()
+                if pause > LONGEST_PAUSE_S or self._context.stopping.wait(pause):
+                    raise
+                pause *= 2
+        self._revision = -1  # read back what was made, as it was committed
 
     def _make_fit(
         self, connection: Connection, plan: Plan, topics: Sequence[str], refused: dict[Plan, DataError]

@@ -111,7 +111,7 @@ def open_state(connection: Connection, schema: str) -> None:
         metadata = _metadata(schema)
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('headwater'), hashtext(%s))", [schema])
-            connection.execute(statement(CreateSchema(schema, if_not_exists=True)))
+            make_schema(connection, schema)
             for table in metadata.sorted_tables:
                 connection.execute(statement(CreateTable(table, if_not_exists=True)))
                 for index in table.indexes:
@@ -123,6 +123,12 @@ def open_state(connection: Connection, schema: str) -> None:
             f"the tables in schema {schema} have format {found}, this Headwater knows {FORMAT}: run a newer Headwater, "
             "or set another state.schema"
         )
+
+
+def make_schema(connection: Connection, schema: str) -> None:
+    """CREATE SCHEMA, even with IF NOT EXISTS, needs a right on the database that its use does not."""
+    if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is None:
+        connection.execute(statement(CreateSchema(schema, if_not_exists=True)))
 
 
 def has_state(connection: Connection, schema: str) -> bool:

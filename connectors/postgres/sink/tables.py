@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateSchema, CreateTable
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from headwater.worker.api import DataError, Values
@@ -19,7 +19,7 @@ from .kind_names import widened
 from .naming import generation_name
 from .quoting import qualified, quoted, statement
 from .rows import Plan
-from .state import ColumnState, TableState, owner_of, write_table
+from .state import ColumnState, TableState, make_schema, owner_of, write_table
 
 VERSION_COLUMN = "__version"
 
@@ -179,9 +179,7 @@ def create_table(connection: Connection, table: TableState, name: str, generatio
         *columns,
         sa.PrimaryKeyConstraint(*(c.name for c in table.columns if c.key), name=key),
     )
-    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [table.schema]).fetchone()
-    if found is None:
-        connection.execute(statement(CreateSchema(table.schema, if_not_exists=True)))
+    make_schema(connection, table.schema)
     connection.execute(statement(CreateTable(made)))
 
 

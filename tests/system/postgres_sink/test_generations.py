@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from headwater.connectors.debezium.placeholder import UNAVAILABLE_VALUE
 from headwater.connectors.postgres.sink.generations import PostgresGenerations
 from headwater.worker.api import BUCKETS, Fatal, Fenced, Fingerprint, Record, Retriable, Values, bucket, struct
 from tests.conftest import Database
+from tests.servers.postgres import PostgresServer
 
 from .records import INT32, KEY, PARTITION, ROW, TEXT, TOPIC, Task, Topic, table, values
 
@@ -63,6 +64,12 @@ def check_equal(generations: PostgresGenerations, number: int, records: Iterable
         assert set(wanted) <= set(found)
     finally:
         reader.close()
+
+
+@pytest.fixture
+def database(any_pg: PostgresServer, make_database: Callable[[PostgresServer], Database]) -> Database:
+    """On both major versions."""
+    return make_database(any_pg)
 
 
 @pytest.fixture
@@ -201,6 +208,42 @@ def test_a_swap_waits_for_snapshots_older_than_the_new_rows(database: Database, 
         reader.execute("COMMIT")
         impatient.promote(2, 1)
         assert len(table(database)) == 40
+
+
+def test_a_swap_that_is_cut_off_changes_nothing_or_all(database: Database, opened: PostgresGenerations) -> None:
+    records = history(Topic())
+    with Task(values(database)) as task:
+        task.put(*records)
+    build(database, opened, records)
+    cut, stop = 0, threading.Event()
+
+    def kill() -> None:
+        with database.connect() as connection:
+            while not stop.is_set():
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND application_name = 'headwater' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+                )
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        for number, other in ((2, 1), (1, 2)) * 3:
+            for _ in range(50):
+                try:
+                    opened.promote(number, other)
+                    break
+                except Retriable:
+                    cut += 1
+                    if cut > 20:
+                        stop.set()
+    finally:
+        stop.set()
+        killer.join()
+    assert cut > 0
+    assert [(i.number, i.current) for i in opened.list()] == [(1, True), (2, False)]
+    check_equal(opened, 1, records)
+    check_equal(opened, 2, narrow(records))
 
 
 def test_a_reader_holds_the_swap_up_only_for_its_own_time(database: Database, opened: PostgresGenerations) -> None:

@@ -1,0 +1,72 @@
+"""What `headwater check` says, and that the rights it asks for are enough for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from headwater.connectors.postgres.sink import PostgresSinkConnector
+from headwater.connectors.postgres.sink.generations import PostgresGenerations
+from headwater.worker.api import Finding, Values
+from tests.conftest import Database
+
+from .records import TOPIC, Task, Topic, table, values
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def role(database: Database) -> Iterator[str]:
+    """A user without any right but to connect."""
+    name = f"view_{database.name}"
+    with database.connect() as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
+        connection.execute(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")  # type: ignore[arg-type]
+        yield name
+        connection.execute(f"DROP OWNED BY {name} CASCADE")  # type: ignore[arg-type]
+        connection.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
+
+
+def errors(config: Values) -> list[Finding]:
+    return [finding for finding in PostgresSinkConnector().check(config) if finding.level == "error"]
+
+
+def test_a_server_that_is_not_there_is_said_so(database: Database) -> None:
+    raw: dict[str, str | None] = {"connection.url": "postgresql://127.0.0.1:1/x", "connection.password": "secret"}
+    parsed, _ = PostgresSinkConnector.options.parse(raw)
+    [error] = errors(parsed)
+    assert error.subject == "connection" and "127.0.0.1:1/x" in error.message and "secret" not in error.message
+
+
+def test_a_good_database_has_no_errors(database: Database) -> None:
+    assert errors(values(database)) == []
+    Task(values(database)).sink.close()
+    findings = PostgresSinkConnector().check(values(database))
+    assert errors(values(database)) == [] and any("format 1" in finding.message for finding in findings)
+
+
+def test_following_each_fix_leads_to_a_view_that_can_be_rebuilt(database: Database, role: str) -> None:
+    config = values(database, connection_username=role)
+    found = errors(config)
+    assert {finding.subject for finding in found} == {"privileges", "state"}
+    with database.connect() as connection:
+        for finding in found:
+            connection.execute(finding.fix.split(", or ")[0])  # type: ignore[arg-type]
+    assert errors(config) == []
+    topic = Topic()
+    records = [topic.put({"id": n, "name": "x", "qty": n}) for n in range(10)]
+    with Task(config) as task:
+        task.put(*records)
+    generations = PostgresGenerations(config, "view")
+    assert not [finding for finding in generations.preflight({TOPIC: records[0]}) if finding.level == "error"]
+    generations.create(2, {TOPIC: records[0]})
+    with Task(config, generation=2) as task:
+        task.put(*records)
+    generations.finish_load(2)
+    generations.promote(2, 1)
+    assert len(table(database)) == 10
+    generations.drop(1)
+    generations.close()
+    with database.connect() as connection:
+        connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA headwater FROM PUBLIC")
