@@ -66,7 +66,8 @@ class SqliteViewSink(Sink):
         self._next: dict[TopicPartition, int] = {}
         if self._generation == 1:
             now = time.time_ns() // 1_000_000
-            self._db.execute("INSERT OR IGNORE INTO generation VALUES (1, 1, 1, ?)", [now])
+            fresh = "SELECT 1, 1, 1, ? WHERE NOT EXISTS (SELECT * FROM generation)"
+            self._db.execute(f"INSERT OR IGNORE INTO generation {fresh}", [now])
         if not self._db.execute("SELECT 1 FROM generation WHERE number = ?", [self._generation]).fetchone():
             raise Fatal(f"generation {self._generation} is not there")
 

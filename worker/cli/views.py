@@ -56,10 +56,14 @@ def _show_history(view: Mapping[str, Any]) -> None:
         return
     click.echo()
     rows = [
-        (_when(entry["at_ms"]), entry["kind"], entry["outcome"], entry["generation"], "; ".join(entry["reasons"]))
+        (_when(entry["at_ms"]), _what(entry), entry["outcome"], entry["generation"], "; ".join(entry["reasons"]))
         for entry in reversed(view["history"])
     ]
     print_table(("when", "what", "outcome", "generation", "reasons"), rows)
+
+
+def _what(entry: Mapping[str, Any]) -> str:
+    return f"{entry['kind']} (dry run)" if entry.get("options", {}).get("dry_run") else str(entry["kind"])
 
 
 def _when(at_ms: int | None) -> str:

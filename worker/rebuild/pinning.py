@@ -14,6 +14,15 @@ from .work import POLL_S, Refused, Work
 STILL_S: Final = 120.0
 """A generation that comes no nearer to its barrier for so long has stopped: the job says so instead of waiting on."""
 
+
+class Stuck(Refused):
+    """A generation does not come to its barrier."""
+
+    def __init__(self, generation: int, reason: str) -> None:
+        super().__init__(reason)
+        self.generation = generation
+
+
 Offsets = Mapping[TopicPartition, int]
 
 
@@ -29,7 +38,7 @@ def behind(reached: Offsets, until: Offsets, begins: Offsets) -> dict[TopicParti
 
 
 def wait_until(work: Work, generation: int, until: Offsets, detail: str) -> dict[TopicPartition, int]:
-    """Wait until a generation holds everything before `until`; returns where it is. Raises `Refused`, `Aborted`."""
+    """Wait until a generation holds everything before `until`; returns where it is. Raises `Stuck`, `Aborted`."""
     best, since = None, time.monotonic()
     while True:
         begins = work.log.begin_offsets(list(until))
@@ -38,13 +47,14 @@ def wait_until(work: Work, generation: int, until: Offsets, detail: str) -> dict
         if not missing:
             return reached
         if failure := work.tasks.failure(work.view, generation):
-            raise Refused(f"generation {generation} does not run: {failure}")
+            raise Stuck(generation, f"generation {generation} does not run: {failure}")
         if best is None or missing < best:
             best, since = missing, time.monotonic()
         if time.monotonic() - since > STILL_S:
-            raise Refused(
+            raise Stuck(
+                generation,
                 f"generation {generation} has not moved for {STILL_S:.0f} s and is {missing} offsets short; "
-                f"are the tasks of {work.view} paused or stopped? See `headwater status`"
+                f"are the tasks of {work.view} paused or stopped? See `headwater status`",
             )
         total = sum(until.values()) - sum(begins.values())
         work.progress(max(0, total - missing), total, detail=detail)

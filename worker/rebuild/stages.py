@@ -22,7 +22,7 @@ from .pinning import behind, ends, wait_until
 from .preflight import examine
 from .samples import newest_samples
 from .source_check import verify_source
-from .swap import KEEP_MS, drop_what_is_over, is_current, swap
+from .swap import KEEP_MS, adopt_target, drop_what_is_over, is_current, swap
 from .verify import verify_generation
 from .work import Aborted, Refused, Work, now_ms
 
@@ -32,14 +32,16 @@ BARRIER_LAG: Final = 5_000
 """A generation that is at most so many records behind goes to the barrier: a halt of a moment brings it there."""
 TOMBSTONES_MS: Final = 7 * 24 * 3600 * 1000
 """`delete.retention.ms` of a topic that does not say."""
+_START_MS: Final = 15_000
 _UNEXPECTED: Final = 3
 """How often a stage is run again after an error that nobody foresaw."""
 
 
 def preflight(work: Work) -> None:
+    adopt_target(work)
     current = work.state.current
     new, old = work.pipeline_of_config(), work.pipeline(current)
-    work.progress(detail="looking at the log and the target")
+    work.progress()
     plan = examine(work, new, old)
     if work.option("dry_run", False):
         work.take_note(plan=plan.document())
@@ -56,7 +58,7 @@ def preflight(work: Work) -> None:
 def create(work: Work) -> None:
     number = work.number
     pipeline = work.pipeline(number)
-    work.progress(detail=f"making generation {number}")
+    work.progress()
     samples = {topic: sample.record for topic, sample in newest_samples(work.log, pipeline).items()}
     pipeline.generations.create(number, samples)
     config = work.job.config or work.config_of(work.state.current)
@@ -75,8 +77,7 @@ def replay(work: Work) -> None:
         if now_ms() - int(work.note("replay_since_ms")) > _tombstones_ms(work, number):
             _start_afresh(work, number)
             return
-        asleep = "; its tasks do not run: is the connector stopped?" if work.tasks.stopped(work.view, number) else ""
-        work.progress(total - missing, total, detail=f"replaying into generation {number}{asleep}")
+        work.progress(total - missing, total, detail=_asleep(work, number))
         work.wait()
     work.progress(total, total, detail="building indexes")
     work.pipeline(number).generations.finish_load(number)
@@ -112,16 +113,17 @@ def ready(work: Work) -> None:
     """Wait until a user says promote; the generation follows the log meanwhile."""
     while work.wish() != "promote":
         _stop_at_failure(work, work.number)
-        work.progress(detail=f"generation {work.number} is verified and waits to be promoted")
+        work.progress(detail=f"generation {work.number} follows the log")
         work.wait(1.0)
     work.move("swap")
 
 
 def refresh(work: Work) -> None:
     """Before a rollback: the kept generation must hold all that the live one holds."""
+    adopt_target(work)
     number, current = work.number, work.state.current
     generation = work.generation_state(number)
-    if is_current(work, number):
+    if number == current or is_current(work, number):
         work.move("swap")
         return
     if generation is None or generation.phase != "kept":
@@ -137,6 +139,7 @@ def refresh(work: Work) -> None:
 
 
 def compare_live(work: Work) -> None:
+    adopt_target(work)
     number = work.state.current
     result = verify_source(work, number) if work.option("source", False) else verify_generation(work, number)
     work.take_note(result=result)
@@ -230,6 +233,13 @@ def _fail(work: Work, error: Exception, backoff: Backoff) -> None:
 def _stop_at_failure(work: Work, number: int) -> None:
     if failure := work.tasks.failure(work.view, number):
         raise Refused(f"the tasks of generation {number} have failed: {failure}")
+
+
+def _asleep(work: Work, number: int) -> str:
+    """Its tasks need some seconds to start; if they do not, the user should know."""
+    if now_ms() - work.job.stage_since_ms < _START_MS or not work.tasks.stopped(work.view, number):
+        return ""
+    return f"the tasks of generation {number} do not run: is the connector stopped?"
 
 
 def _demand_equal(result: Mapping[str, Any]) -> None:

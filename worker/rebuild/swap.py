@@ -26,6 +26,21 @@ def is_current(work: Work, generation: int) -> bool:
     return any(info.current and info.number == generation for info in work.pipeline(generation).generations.list())
 
 
+def adopt_target(work: Work) -> None:
+    """Where readers see another generation than the record says, and the record knows it, the record follows.
+
+    The target was restored, or emptied and filled anew by the task of a kept generation.
+    """
+    state = work.state
+    there = {info.number: info.current for info in work.pipeline(state.current).generations.list()}
+    seen = next((number for number, current in there.items() if current), state.current)
+    if seen == state.current or seen not in state.generations:
+        return
+    log_lines.warning("readers of view %s see generation %d, not %d: so it is", work.view, seen, state.current)
+    after = swapped(state, seen, now_ms(), KEEP_MS if state.current in there else 0)
+    work.write(after, config=after.generations[seen].config)
+
+
 def swap(work: Work) -> None:
     """Promote the job's generation and finish the job. After a crash: the target's own record decides.
 
@@ -33,14 +48,23 @@ def swap(work: Work) -> None:
     the one which the job was to replace.
     """
     number, replaced = work.number, work.job.instead_of
-    if not is_current(work, number):
-        if replaced is not None:
+    there = {info.number: info.current for info in work.pipeline(number).generations.list()}
+    seen = next((n for n, current in there.items() if current), None)
+    if seen != number:
+        if replaced not in there:
+            replaced = seen  # emptied, or filled through another log: what is there now gives way
+        elif replaced is not None:
             live = work.reached(replaced)
             read = set(work.pipeline(number).partitions(work.log))
             wait_until(work, number, {tp: o for tp, o in live.items() if tp in read}, "catching up with the live one")
         work.check()
         work.pipeline(number).generations.promote(number, replaced)
-    after = swapped(work.state, number, now_ms(), int(work.option("keep_ms", KEEP_MS)))
+    keep_ms = int(work.option("keep_ms", KEEP_MS)) if work.state.current in there else 0
+    after = swapped(work.state, number, now_ms(), keep_ms)
+    for stranger in set(there) - set(after.generations):
+        log_lines.warning("generation %d of view %s, which the log does not know, is dropped", stranger, work.view)
+        config = after.generations[number].config
+        after = after.with_generation(stranger, GenerationState(config, "dropping", now_ms()))
     work.finish("done", [], after, after.generations[number].config)
 
 

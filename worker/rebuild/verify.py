@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,11 +11,11 @@ from headwater.worker.api import Reader, TopicPartition
 from .comparison import Comparison, Touched, compare, compare_keys
 from .fold import Fold
 from .log_reading import read_between
-from .pinning import behind, ends, pinned
+from .pinning import Stuck, behind, ends, pinned
 from .work import Work
 
-FAR: Final = 100_000
-"""A live generation that is further behind is not waited for."""
+FOLLOWS_S: Final = 5.0
+"""A live generation that has not reached the log's end after so long is not compared."""
 
 
 def verify_generation(work: Work, generation: int, other: int | None = None) -> dict[str, Any]:
@@ -24,15 +25,24 @@ def verify_generation(work: Work, generation: int, other: int | None = None) -> 
     from `other`. Keys that differ are no failure: another config may keep other rows.
     """
     apart = None if other is None else _too_far(work, other)
-    generations = [generation] if other is None or apart else [generation, other]
-    with pinned(work, generations) as readers:
+    if other is not None and apart is None:
+        try:
+            return _verify(work, generation, other)
+        except Stuck as error:
+            if error.generation != other:
+                raise
+            apart = str(error)  # a rebuild may be what mends it: it does not have to be compared
+    result = _verify(work, generation, None)
+    return result if apart is None else {**result, "keys": [apart]}
+
+
+def _verify(work: Work, generation: int, other: int | None) -> dict[str, Any]:
+    with pinned(work, [generation] if other is None else [generation, other]) as readers:
         reader = readers[generation]
         result = against_log(work, generation, reader).document()
         result["against"] = "log"
         result["offsets"] = {str(tp): offset for tp, offset in sorted(reader.offsets.items())}
-        if apart:
-            result["keys"] = [apart]
-        elif other is not None:
+        if other is not None:
             work.progress(detail=f"comparing the keys with generation {other}")
             result["keys"] = compare_keys(reader, readers[other])
         return result
@@ -43,8 +53,13 @@ def _too_far(work: Work, other: int) -> str | None:
     if failure := work.tasks.failure(work.view, other):
         return f"generation {other} was not compared: {failure}"
     until = ends(work, other)
-    lag = sum(behind(work.reached(other), until, work.log.begin_offsets(list(until))).values())
-    return f"generation {other} was not compared: it is {lag} records behind" if lag > FAR else None
+    begins = work.log.begin_offsets(list(until))
+    deadline = time.monotonic() + FOLLOWS_S
+    while lag := sum(behind(work.reached(other), until, begins).values()):
+        if time.monotonic() > deadline:
+            return f"generation {other} was not compared: it is {lag} records behind the log and does not catch up"
+        work.wait()
+    return None
 
 
 def against_log(work: Work, generation: int, reader: Reader) -> Comparison:

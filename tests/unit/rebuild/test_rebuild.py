@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,13 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     scene = Scene(tmp_path)
     yield scene
     scene.close()
+
+
+def connect(path: str) -> sqlite3.Connection:
+    from sqlite_view import connect as opened
+
+    found: sqlite3.Connection = opened(path)
+    return found
 
 
 def rows(scene: Scene, generation: int | None = None) -> dict[tuple[str, str], dict[str, object]]:
@@ -173,3 +182,38 @@ def test_a_generation_whose_tasks_fail_is_given_up(scene: Scene) -> None:
     result, reasons = outcome(scene.state())
     assert result == "failed" and "unable to open database file" in reasons[0]
     assert len(rows(scene)) == 16
+
+
+def test_an_emptied_target_is_filled_again(scene: Scene) -> None:
+    scene.fill(50)
+    scene.start_worker()
+    scene.requests.rebuild(VIEW, scene.config("id"), {"keep": "1h"})
+    assert scene.job() == 0
+    assert scene.worker is not None
+    scene.worker.stop()
+    for left in Path(scene.path).parent.glob("view.db*"):
+        left.unlink()
+    worker = scene.start_worker()
+    wait_for(lambda: worker.failure(VIEW, 2))
+    scene.requests.rebuild(VIEW, None, {})
+    assert scene.job() == 0
+    state = scene.state()
+    assert outcome(state) == ("done", []) and state.current == 3
+    # generation 1, which was kept, has made itself at home meanwhile: readers saw that one
+    assert state.history[-1]["instead_of"] == 1 and list(state.generations) == [1, 3]
+    assert rows(scene) == model(50, "id")
+
+
+def test_a_view_that_was_filled_through_another_log(scene: Scene) -> None:
+    """The data directory was lost: the target knows generations that the log does not."""
+    scene.fill(50)
+    with closing(connect(scene.path)) as db:
+        db.execute("INSERT INTO generation VALUES (7, 1, 1, 0)")
+        db.execute("INSERT INTO view VALUES (7, 'items', 'old', '{}')")
+    scene.start_worker()
+    scene.requests.rebuild(VIEW, None, {})
+    assert scene.job() == 0
+    state = scene.state()
+    assert outcome(state) == ("done", []) and state.current == 8 and list(state.generations) == [8]
+    assert rows(scene) == model(50, "id", "name", "price")
+    assert rows(scene, 7) == {}

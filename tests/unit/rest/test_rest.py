@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,65 +10,9 @@ import pytest
 
 from headwater.worker.api import ConfigError, Fatal
 from headwater.worker.cluster.standalone import Standalone
-from headwater.worker.log.contract import Message
-from headwater.worker.rest.server import Listener, RestServer
-from tests import plugins
+from headwater.worker.rest.server import Listener
 
-SETTINGS = {
-    "key.converter": "StringConverter",
-    "value.converter": "JsonConverter",
-    "value.converter.schemas.enable": "false",
-}
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    plugins.install()
-    listener = Listener("127.0.0.1:0")
-    worker = Standalone(SETTINGS, tmp_path_factory.mktemp("data"), f"127.0.0.1:{listener.port}")
-    worker.start()
-    worker.log.create_topic("items", 1, {"cleanup.policy": "compact"})
-    producer = worker.log.producer()
-    producer.send(Message("items", f"k{n}".encode(), json.dumps({"id": n}).encode()) for n in range(20))
-    producer.flush()
-    producer.close()
-    server = RestServer(worker, listener)
-    server.start()
-    yield worker
-    server.stop()
-    worker.stop()
-
-
-@pytest.fixture
-def client(worker: Standalone) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://{worker.worker_id}", timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> dict[str, str]:
-    path = str(tmp_path / "view.db")
-    return {"connector.class": "SqliteView", "topics": "items", "path": path, "fields": "id", "tasks.max": "1"}
-
-
-@pytest.fixture
-def view(client: httpx.Client, config: dict[str, str]) -> Iterator[str]:
-    assert client.post("/connectors", json={"name": "items-view", "config": config}).status_code == 201
-    wait_for(lambda: states(client, "items-view") == ["RUNNING"])
-    yield "items-view"
-    client.post("/views/items-view/abort")
-    wait_for(lambda: client.delete("/connectors/items-view").status_code in (204, 404))
-
-
-def states(client: httpx.Client, name: str) -> list[str]:
-    return [task["state"] for task in client.get(f"/connectors/{name}/status").json()["tasks"]]
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come about"
-        time.sleep(0.05)
+from .conftest import states, wait_for
 
 
 def error(response: httpx.Response, status: int) -> str:
@@ -219,7 +159,7 @@ def test_plugins(client: httpx.Client, config: dict[str, str]) -> None:
 
 
 def test_a_view_is_rebuilt(client: httpx.Client, view: str, config: dict[str, str]) -> None:
-    (listed,) = client.get("/views").json()
+    (listed,) = [one for one in client.get("/views").json() if one["name"] == view]
     assert listed["name"] == view and listed["generations"] == {"1": {"phase": "live"}} and listed["job"] is None
     assert "has never been rebuilt" in error(client.post(f"/views/{view}/rollback"), 409)
     assert "no job is running" in error(client.post(f"/views/{view}/abort"), 409)
@@ -227,7 +167,7 @@ def test_a_view_is_rebuilt(client: httpx.Client, view: str, config: dict[str, st
     assert "is not a time" in error(client.post(f"/views/{view}/rebuild", json={"keep": "soon"}), 400)
     job = started(client.post(f"/views/{view}/rebuild", json={"config": {**config, "fields": "id,x"}, "keep": "1h"}))
     running = client.post(f"/views/{view}/verify")
-    assert "rebuild of items-view is running" in error(running, 409)
+    assert f"rebuild of {view} is running" in error(running, 409)
     assert ended(client, view, job)["outcome"] == "done"
     whole = client.get(f"/views/{view}").json()
     assert whole["current"] == 2 and whole["generations"]["1"]["phase"] == "kept"
