@@ -19,6 +19,12 @@ _SESSION: Final = (
     "SET extra_float_digits = 1; SET client_min_messages = warning; SET standard_conforming_strings = on; "
     "SET statement_timeout = 0; SET lock_timeout = 0"
 )
+_SEARCH_PATH: Final = (
+    "SELECT set_config('search_path', coalesce((SELECT string_agg(quote_ident(name), ', ' ORDER BY at) "
+    "FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(name, at) WHERE name <> %s), ''), false)"
+)
+"""Without the schema of Headwater's own tables: a user of that name would find it first, and a view's tables have no
+place in it."""
 _JDBC: Final = {"user": "user", "password": "password", "sslmode": "sslmode", "sslrootcert": "sslrootcert",
                 "sslcert": "sslcert", "sslkey": "sslkey", "ApplicationName": "application_name",
                 "connectTimeout": "connect_timeout", "loginTimeout": "connect_timeout",
@@ -101,6 +107,7 @@ def connect(values: Mapping[str, Any], idle_timeout_s: int = 60) -> Connection:
     try:
         connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
         connection.execute(_SESSION)
+        connection.execute(_SEARCH_PATH, [values["state.schema"]])
         connection.execute(f"SET idle_in_transaction_session_timeout = {idle_timeout_s * 1000}")
     except psycopg.Error as error:
         raise Retriable(f"cannot connect to the view's database {where}: {_first_line(error)}") from error

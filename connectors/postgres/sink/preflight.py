@@ -12,7 +12,7 @@ from .connection import Connection
 from .dependents import dependents_of, obstacles, sorted_findings
 from .quoting import qualified
 from .secondary import secondary_of
-from .state import TableState, owner_of
+from .state import TableState, exists, is_there, owner_of
 
 _USERS_COLUMNS = """
 SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
@@ -29,24 +29,20 @@ def preflight(
         wanted = shapes(values, schema, samples)
     except DataError as error:
         return [*found, Finding("error", "tables", str(error))]
-    connection.execute("SET search_path = pg_catalog")
-    try:
+    with connection.transaction():
+        connection.execute("SET LOCAL search_path = pg_catalog")  # every name that the server gives is qualified
         for part, table in live.items():
             found += _table(connection, table, wanted.get(part))
         for part in wanted:
             if part not in live:
                 found += _new_table(connection, values, part)
-    finally:
-        connection.execute("RESET search_path")
     return found
 
 
 def _table(connection: Connection, table: TableState, wanted: Mapping[str, str] | None) -> list[Finding]:
-    row = connection.execute("SELECT to_regclass(%s)", [table.qualified]).fetchone()
-    if row is None or row[0] is None:
-        return [
-            Finding("error", table.part, "somebody dropped or renamed the table", "make an empty table of that name")
-        ]
+    if not exists(connection, table):
+        message = "somebody dropped or renamed the table: the rebuild makes it again"
+        return [Finding("warning", table.part, message)]
     dependents = dependents_of(connection, table)
     columns = {c.name: c.sql for c in table.columns if c.name != table.version}
     blocking = list(obstacles(dependents, table.part, columns, wanted))
@@ -75,8 +71,7 @@ def _table(connection: Connection, table: TableState, wanted: Mapping[str, str] 
 
 def _new_table(connection: Connection, values: Values, part: str) -> list[Finding]:
     schema, name = part.split(".", 1)
-    row = connection.execute("SELECT to_regclass(%s)", [qualified(schema, name)]).fetchone()
-    if row is None or row[0] is None:
+    if not is_there(connection, qualified(schema, name)):
         return [Finding("ok", part, "the swap makes this table visible")]
     owner = owner_of(connection, values["state.schema"], schema, name)
     whose = "is not Headwater's" if owner is None else f"belongs to the view {owner[0]}"
