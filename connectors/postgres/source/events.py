@@ -102,8 +102,9 @@ class TableEvents:
         """The key's values as text."""
         return tuple(value.decode() for at in self._key_places if isinstance(value := values[at], bytes))
 
-    def settings(self, one_partition: bool) -> TopicSettings:
-        return topic_settings(self.codec.key_schema is not None, one_partition)
+    @property
+    def keyed(self) -> bool:
+        return self.codec.key_schema is not None
 
     def _before(self, old: Sequence[Value], kind: str | None) -> dict[str, Any]:
         return self.codec.decode_old_key(old) if kind == "K" else self.codec.decode_row(old)

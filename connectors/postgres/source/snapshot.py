@@ -80,6 +80,11 @@ class Snapshot:
         """Where each table stands after what `read` has returned."""
         return self._positions
 
+    @property
+    def keyed(self) -> Mapping[str, bool]:
+        """By topic: do its records have keys? An empty table's topic is made, too, without a record that could tell."""
+        return {table.events.topic: table.events.keyed for table in self._tables}
+
     def progress(self) -> Progress:
         table = self._tables[self._table].full_name if self._table >= 0 else ""
         done = sum(self._before.values()) + sum(self._written)

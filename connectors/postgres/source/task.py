@@ -169,6 +169,7 @@ class PostgresSource(Source):
         epoch = self._start.position.epoch if self._start else 0
         begun = SnapshotStart(self._settings, self._describer, capture, exact, epoch, tables, self._tables)
         self._snapshot = begun.snapshot
+        self._keyed.update(begun.snapshot.keyed)
         self._tables |= begun.positions
         for name, position in begun.positions.items():
             opening.positions.append((table_partition(self._settings.prefix, name), position.json()))
