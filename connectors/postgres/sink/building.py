@@ -11,7 +11,7 @@ from .connection import Connection
 from .packing import origin_topic
 from .rows import Op, Rows
 from .secondary import copy_secondary
-from .state import TableState, lock_tables, read_tables, write_table
+from .state import TableState, exists, lock_tables, read_tables, write_table
 from .tables import Builder, fits
 
 
@@ -57,7 +57,7 @@ class Building:
         if current is not None and current != number:
             live = read_tables(self.connection, self._state, self.view, current)
         for part, table in read_tables(self.connection, self._state, self.view, number).items():
-            if part in live:
+            if part in live and exists(self.connection, live[part]):
                 copy_secondary(self.connection, live[part], table, number)
             self.connection.execute(f"ANALYZE {table.qualified}")
             if not table.indexed:

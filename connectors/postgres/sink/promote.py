@@ -20,7 +20,7 @@ from .dependents import Dependents, dependents_of, obstacles
 from .naming import generation_name
 from .old_snapshots import wait_for_older
 from .quoting import qualified, quoted
-from .state import TableState, bump, lock_tables, read_tables, write_table
+from .state import TableState, bump, exists, is_there, lock_tables, read_tables, write_table
 
 Tables = dict[str, TableState]
 
@@ -86,7 +86,7 @@ class Swap:
         if self._is_done(connection, number, instead_of):
             return
         new = read_tables(connection, self._state, self.view, number)
-        old = {} if instead_of is None else read_tables(connection, self._state, self.view, instead_of)
+        old = {} if instead_of is None else self._standing(connection, instead_of)
         for table in sorted((*old.values(), *new.values()), key=lambda t: t.qualified):
             connection.execute(f"LOCK TABLE {table.qualified} IN ACCESS EXCLUSIVE MODE")
         dependents = {part: dependents_of(connection, table) for part, table in old.items()}
@@ -107,6 +107,16 @@ class Swap:
         )
         bump(connection, self._state, self.view, both)
 
+    def _standing(self, connection: Connection, generation: int) -> Tables:
+        """The generation's tables without those that somebody dropped; these give their names free."""
+        tables = read_tables(connection, self._state, self.view, generation)
+        for part, table in list(tables.items()):
+            if not exists(connection, table):
+                renamed = table.renamed(generation_name(table.table, generation))
+                write_table(connection, self._state, self.view, generation, renamed)
+                del tables[part]
+        return tables
+
     def _check(self, connection: Connection, dependents: dict[str, Dependents], old: Tables, new: Tables) -> None:
         reasons: list[str] = []
         for part, found in dependents.items():
@@ -115,10 +125,8 @@ class Swap:
             reasons += obstacles(found, part, {c.name: c.sql for c in old[part].columns}, types)
         for part, table in new.items():
             schema, public = part.split(".", 1)
-            if part not in old:
-                row = connection.execute("SELECT to_regclass(%s)", [qualified(schema, public)]).fetchone()
-                if row is not None and row[0] is not None and table.table != public:
-                    reasons.append(f"{part} exists and is not of this view: drop or rename it")
+            if part not in old and table.table != public and is_there(connection, qualified(schema, public)):
+                reasons.append(f"{part} exists and is not of this view: drop or rename it")
         if reasons:
             raise Fatal(f"the swap of {self.view} is blocked: {'; '.join(reasons)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from headwater.worker.api import BUCKETS, Fatal, Fingerprint, Retriable, TopicPartition, bucket
@@ -13,24 +14,34 @@ from .copy_out import copy_rows
 from .kinds import Kind
 from .offsets import stored
 from .quoting import quoted
-from .state import ColumnState, TableState, read_tables
+from .state import ColumnState, TableState, exists, read_tables
 
+_COLUMNS: Final = """
+SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
 _AS_STAGED: Final = ("text", "bytea", "uuid")
 """Kinds whose binary form is their canonical one."""
 
 
 class PinnedReader:
-    """Owns `connection`. Table locks keep a swap from changing the names while it reads."""
+    """Owns `connection`. Table locks keep a swap from changing the names while it reads.
 
-    def __init__(self, connection: Connection, offsets: Mapping[TopicPartition, int], tables: Sequence[TableState]):
+    `tables` None: somebody dropped the part's table, it reads as empty.
+    """
+
+    def __init__(
+        self, connection: Connection, offsets: Mapping[TopicPartition, int], tables: Mapping[str, TableState | None]
+    ) -> None:
         self.offsets = offsets
         self._connection = connection
-        self._tables = {table.part: table for table in tables}
+        self._tables = tables
 
     def fingerprint(self) -> dict[str, list[Fingerprint]]:
         found = {}
         for part, table in self._tables.items():
             buckets = found[part] = [Fingerprint() for _ in range(BUCKETS)]
+            if table is None:
+                continue
             decode = _Decoder(table)
             with meaning(f"reading {table.qualified}"):
                 for fields in copy_rows(self._connection, decode.query):
@@ -106,15 +117,26 @@ def pin(connect: Callable[[], Connection], state: str, view: str, generation: in
             _check_exists(connection, state, view, generation)
             offsets = stored(connection, state, view, generation)
             tables = read_tables(connection, state, view, generation)
-            for table in tables.values():
-                connection.execute(f"LOCK TABLE {table.qualified} IN ACCESS SHARE MODE")
+            standing = {part: _as_it_stands(connection, table) for part, table in tables.items()}
             with connect() as now:  # the snapshot may be older than a swap, the locks are not
                 if _names(read_tables(now, state, view, generation)) != _names(tables):
                     raise Retriable(f"generation {generation} of {view} was swapped while a reader was opened")
     except BaseException:
         connection.close()
         raise
-    return PinnedReader(connection, offsets, list(tables.values()))
+    return PinnedReader(connection, offsets, standing)
+
+
+def _as_it_stands(connection: Connection, table: TableState) -> TableState | None:
+    """The table, locked, without columns that somebody dropped; None: the table itself was dropped."""
+    if not exists(connection, table):
+        return None
+    connection.execute(f"LOCK TABLE {table.qualified} IN ACCESS SHARE MODE")
+    there = {name for (name,) in connection.execute(_COLUMNS, [table.qualified])}
+    gone = [column.name for column in table.keys if column.name not in there]
+    if gone:
+        raise Fatal(f"the key column {gone[0]} of {table.qualified} was dropped by somebody; rebuild the view")
+    return replace(table, columns=tuple(column for column in table.columns if column.name in there))
 
 
 def _check_exists(connection: Connection, state: str, view: str, generation: int) -> None:

@@ -13,7 +13,7 @@ from headwater.worker.api import Finding
 from .connection import Connection, meant
 from .naming import generation_name
 from .quoting import quoted
-from .state import TableState
+from .state import TableState, exists
 
 _OBJECTS: Final = """
 SELECT c.relname::text, 'index', i.indisunique, substr(pg_get_indexdef(i.indexrelid),
@@ -84,7 +84,7 @@ def missing_secondary(
     found = []
     for part, table in live.items():
         other = new.get(part)
-        if other is None:
+        if other is None or not exists(connection, table):
             continue
         there = {item.name for item in secondary_of(connection, other)}
         for item in secondary_of(connection, table):

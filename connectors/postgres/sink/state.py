@@ -107,7 +107,7 @@ def _metadata(schema: str) -> sa.MetaData:
 
 def open_state(connection: Connection, schema: str) -> None:
     """Make the state tables where they are missing. Raises `Fatal` for those of a newer Headwater."""
-    if not _exists(connection, schema):
+    if not has_state(connection, schema):
         metadata = _metadata(schema)
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('headwater'), hashtext(%s))", [schema])
@@ -132,11 +132,17 @@ def make_schema(connection: Connection, schema: str) -> None:
 
 
 def has_state(connection: Connection, schema: str) -> bool:
-    return _exists(connection, schema)
+    return is_there(connection, qualified(schema, "format"))
 
 
-def _exists(connection: Connection, schema: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s)", [qualified(schema, "format")]).fetchone()
+def exists(connection: Connection, table: TableState) -> bool:
+    """Is the table still there, or did somebody drop or rename it?"""
+    return is_there(connection, table.qualified)
+
+
+def is_there(connection: Connection, name: str) -> bool:
+    """`name`: of a table, view or the like, quoted."""
+    row = connection.execute("SELECT to_regclass(%s)", [name]).fetchone()
     return row is not None and row[0] is not None
 
 

@@ -19,7 +19,7 @@ from .kind_names import widened
 from .naming import generation_name
 from .quoting import qualified, quoted, statement
 from .rows import Plan
-from .state import ColumnState, TableState, make_schema, owner_of, write_table
+from .state import ColumnState, TableState, exists, make_schema, owner_of, write_table
 
 VERSION_COLUMN = "__version"
 
@@ -77,8 +77,7 @@ class Builder:
         table = TableState(plan.part, plan.schema, physical, columns, (topic,), version, indexed=self.current)
         if version:
             table = _with_version(table, version)
-        found = connection.execute("SELECT to_regclass(%s)", [table.qualified]).fetchone()
-        if found is not None and found[0] is not None:
+        if exists(connection, table):
             return adopt(connection, self.values, table)
         if self.values["schema.evolution"] == "none":
             raise DataError(f"the table {plan.part} is missing, and schema.evolution is none: create it")

@@ -355,6 +355,33 @@ def test_what_would_be_left_behind_blocks(database: Database, opened: PostgresGe
         assert len(table(database)[0]) == 3
 
 
+def test_a_rebuild_mends_what_somebody_broke(database: Database, opened: PostgresGenerations) -> None:
+    people = Topic(topic="shop.public.people")
+    records = history(Topic())
+    with Task(values(database), PARTITION, PARTITION._replace(topic=people.name)) as task:
+        task.put(*records, people.put({"id": 1, "name": "a", "qty": 1}))
+    with database.connect() as connection:
+        connection.execute("DROP TABLE shop_public_orders")
+        connection.execute("ALTER TABLE shop_public_people DROP COLUMN name")
+    reader = opened.pin(1)
+    rows = {part: sum(f.rows for f in found) for part, found in reader.fingerprint().items()}
+    assert rows == {"public.shop_public_orders": 0, "public.shop_public_people": 1}
+    assert [shown for _, _, shown in reader.rows("public.shop_public_people", range(BUCKETS))] == ["id=1, qty=1"]
+    reader.close()
+    samples = {TOPIC: records[0], people.name: people.put({"id": 1, "name": "a", "qty": 1})}
+    findings = opened.preflight(samples)
+    assert [f.subject for f in findings if f.level != "ok"] == ["public.shop_public_orders"]
+    opened.create(2, samples)
+    with Task(values(database), generation=2) as task:
+        task.put(*records)
+    opened.finish_load(2)
+    assert opened.compare_source(2) == []
+    opened.promote(2, 1)
+    assert len(table(database)) == 40
+    opened.drop(1)
+    check_equal(opened, 2, records)
+
+
 def test_parts_may_come_and_go_with_a_generation(database: Database, opened: PostgresGenerations) -> None:
     records = history(Topic())
     with Task(values(database)) as task:
