@@ -53,9 +53,10 @@ UNSUPPORTED: Final[list[Unsupported]] = [
         "io.debezium.connector.postgresql.postgressourceinfostructmaker",), database_sslfactory="",
         database_connection_factory_class="", snapshot_mode_custom_name="", snapshot_locking_mode_custom_name="",
         snapshot_query_mode_custom_name="", queue_provider_type="memory"),
+    Unsupported(r"topic\.(regex|replacement|key\..+)", _JAVA + "; use a RegexRouter transform", pattern=True),
     Unsupported("topic.naming.strategy", _JAVA + "; use a RegexRouter transform", harmless=(
         f"{_NAMING}schematopicnamingstrategy", f"{_NAMING}defaulttopicnamingstrategy")),
-    Unsupported(r"(schema|table)\.storage\..+|storage\.(schemas|tables)\..+", _JAVA, pattern=True),
+    Unsupported(r"(schemas?|tables?)\.storage\..+", _JAVA, pattern=True),
     Unsupported(r"driver\..+", "there is no JDBC driver; use database.initial.statements or database.ssl*",
                 pattern=True),
     # snapshot

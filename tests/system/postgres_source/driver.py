@@ -47,6 +47,7 @@ class Driver:
 
     def open(self, **more: str) -> Driver:
         values = parse(self.database, **(self.options | more))
+        self.progress.clear()
         context = TaskContext("demo", 0, values, report_progress=self.progress.append)
         self.source = PostgresSourceConnector().task()
         self.source.open(context, list(self.positions.values()))

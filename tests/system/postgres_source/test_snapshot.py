@@ -81,7 +81,7 @@ def test_resumes_after_its_last_row(any_database: Database, make_driver: MakeDri
     assert {r.value["op"] for r in driver.records if r.topic == "t.public.u" and r.value} == {"r"}
     with any_database.connect() as db:
         for table in ("t", "u"):
-            expected = dict(db.execute(f"SELECT id, v FROM {table}").fetchall())  # type: ignore[arg-type]
+            expected = dict(db.execute(f"SELECT id, v FROM {table}").fetchall())
             for by_version in (False, True):
                 found = driver.latest(f"t.public.{table}", by_version)
                 assert {key[0]: row["v"] for key, row in found.items()} == expected

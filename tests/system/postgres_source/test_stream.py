@@ -175,7 +175,7 @@ def test_unchanged_toast(any_database: Database, make_driver: MakeDriver) -> Non
             db.execute(f"UPDATE t SET big = {BIG} WHERE id = 5")
             db.execute("UPDATE t SET v = 3 WHERE id = 5")
             db.execute("UPDATE t SET id = 50 WHERE id = 5")
-        rows = dict(db.execute("SELECT id, big || arr[1] FROM t").fetchall())  # type: ignore[arg-type]
+        rows = dict(db.execute("SELECT id, big || arr[1] FROM t").fetchall())
     driver.until_records(5 + 2 + 3 + 3 + 2 + 3)
     found = driver.latest("t.public.t")
     assert {key[0]: row["big"] + row["arr"][0] for key, row in found.items()} == rows

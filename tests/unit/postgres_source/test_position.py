@@ -1,0 +1,71 @@
+"""Positions as stored, read back and refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.connectors.postgres.source import PostgresSourceConnector
+from headwater.connectors.postgres.source.options import OPTIONS
+from headwater.connectors.postgres.source.position import (
+    StreamPosition,
+    TablePosition,
+    read_positions,
+    stream_partition,
+    table_partition,
+    version_of,
+)
+from headwater.worker.api import ConfigError, Fatal, Position
+
+LSN = st.integers(0, 2**53 - 1)
+STREAM = st.builds(
+    StreamPosition, st.integers(0, 1023), st.text("0123456789", min_size=1), st.integers(1, 99), LSN,
+    st.integers(0, 10**9), st.none() | LSN,
+)  # fmt: skip
+TABLE = st.builds(
+    TablePosition, st.sampled_from(["running", "complete", "streamed", "left"]), LSN, LSN, st.just(("a", "b")),
+    st.just(("integer", "text")), st.none() | st.tuples(st.text(), st.text()), st.integers(0, 10**12), st.booleans(),
+)  # fmt: skip
+
+
+@given(STREAM, TABLE)
+def test_reads_what_it_wrote(stream: StreamPosition, table: TablePosition) -> None:
+    positions: list[tuple[Position, Position]] = [
+        (stream_partition("shop"), json.loads(json.dumps(stream.json()))),
+        (table_partition("shop", "public.t"), json.loads(json.dumps(table.json()))),
+        (stream_partition("another"), {"nonsense": True}),
+    ]
+    stored = read_positions("shop", positions)
+    assert stored.stream == stream and stored.tables == {"public.t": table}
+
+
+def test_versions_rise_with_the_epoch() -> None:
+    assert version_of(1, 0) > version_of(0, 2**53 - 1)
+    assert version_of(1023, 2**53 - 1) == 2**63 - 1
+    for epoch, lsn in ((1024, 0), (0, 2**53)):
+        with pytest.raises(Fatal, match="too large for a version"):
+            version_of(epoch, lsn)
+
+
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        ({"lsn": 5, "lsn_proc": 5}, "written by Debezium"),
+        ({"format": 2, "commit_lsn": 5}, "format 2"),
+        ({"format": 1}, "epoch"),
+    ],
+)
+def test_refuses_what_it_does_not_know(position: Position, message: str) -> None:
+    with pytest.raises(Fatal, match=message):
+        read_positions("shop", [(stream_partition("shop"), position)])
+    required = {"topic.prefix": "shop", "database.hostname": "h", "database.user": "u", "database.dbname": "d"}
+    values, _ = OPTIONS.parse(required)
+    connector = PostgresSourceConnector()
+    with pytest.raises(ConfigError, match=message):
+        connector.alter_offsets(values, [(stream_partition("shop"), position)])
+    with pytest.raises(ConfigError, match='must have "server": "shop"'):
+        connector.alter_offsets(values, [(stream_partition("else"), None)])
+    connector.alter_offsets(values, [(stream_partition("shop"), None), (table_partition("shop", "public.t"), None)])
