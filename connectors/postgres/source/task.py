@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 
 class PostgresSource(Source):
-    """Postgres -> change events. See `position` for what it stores, and docs/decisions/postgres-source.md."""
+    """Postgres -> change events. See `position` for what it stores, and docs/decisions/0005-postgres-source.md."""
 
     _settings: Settings
     _control: Connection | None = None
