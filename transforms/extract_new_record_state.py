@@ -144,13 +144,15 @@ class ExtractNewRecordState(Transform):
         return name if name and name.strip() else topic
 
     def _row(self, row: dict[str, Any], event: dict[str, Any], shape: _Shape | None, deleted: bool) -> dict[str, Any]:
+        fields = shape.fields if shape else [f for f in self._fields if f.is_in(event)]
+        if not fields and not self._rewrites:
+            return row
         made = dict(row)
         if self._rewrites:
             for name, default in shape.defaults.items() if shape else ():
                 if made.get(name) is None:
                     made[name] = default
             made[DELETED_FIELD] = "true" if deleted else "false"
-        fields = shape.fields if shape else [f for f in self._fields if f.is_in(event)]
         for field in fields:
             made[field.new_name] = field.value(event)
         return made

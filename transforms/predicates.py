@@ -8,6 +8,7 @@ from __future__ import annotations
 from headwater.worker.api import Option, Options, Predicate, Record, Values
 
 from .java_regex import compile_java, java_regex
+from .kept import Kept
 
 
 def _not_empty(value: str) -> str | None:
@@ -43,7 +44,8 @@ class TopicNameMatches(Predicate):
     )
 
     def configure(self, values: Values) -> None:
-        self._pattern = compile_java(values["pattern"])
+        pattern = compile_java(values["pattern"])
+        self._matches: Kept[str, bool] = Kept(lambda topic: pattern.fullmatch(topic) is not None)
 
     def test(self, record: Record) -> bool:
-        return self._pattern.fullmatch(record.topic) is not None
+        return self._matches(record.topic)

@@ -39,11 +39,15 @@ class HeaderDecoder:
 
     def __init__(self, converter: Converter | None) -> None:
         self._converter = converter
+        self._last_headers: object = None
+        self._last_version: int | None = None
 
     def decode(
         self, topic: str, headers: list[tuple[str, bytes | None]] | tuple[tuple[str, bytes | None], ...]
     ) -> tuple[int | None, tuple[Header, ...]]:
         """Raises `DataError` for a version header that holds no number."""
+        if headers == self._last_headers:  # all rows of a transaction carry the same version, and mostly nothing else
+            return self._last_version, ()
         version: int | None = None
         found: list[Header] = []
         for name, value in headers:
@@ -54,6 +58,8 @@ class HeaderDecoder:
             else:
                 schema, decoded = self._converter.decode(topic, value)
                 found.append(Header(name, decoded, schema))
+        if not found:
+            self._last_headers, self._last_version = headers, version
         return version, tuple(found)
 
 

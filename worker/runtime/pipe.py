@@ -18,17 +18,20 @@ __all__ = ["SinkPipe", "SourcePipe"]
 _ENCODERS = 2_000
 """Encoders that are remembered: enough for thousands of topics, and bounded where schemas never repeat."""
 
-_KEPT = ("version", "partition", "offset", "origin")
-
 DeadLetter = Callable[[Message, Where, Exception], None]
 
 
 class _Stages:
-    """All transforms of a connector, in order. `at` names the class at work, for error messages."""
+    """All transforms of a connector, in order."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = tuple(stages)
-        self.at = ""
+        self._at_work: object = None
+
+    @property
+    def at(self) -> str:
+        """The class of the stage at work, for error messages."""
+        return "" if self._at_work is None else _class(self._at_work)
 
     def __bool__(self) -> bool:
         return bool(self._stages)
@@ -38,10 +41,10 @@ class _Stages:
         for index in range(first, len(self._stages)):
             stage = self._stages[index]
             if stage.predicate is not None:
-                self.at = _class(stage.predicate)
+                self._at_work = stage.predicate
                 if stage.predicate.test(record) == stage.negate:
                     continue
-            self.at = _class(stage.transform)
+            self._at_work = stage.transform
             result = stage.transform.apply(record)
             if result is None:
                 return []
@@ -237,8 +240,15 @@ class SinkPipe:
         """Whatever a transform made: version, place on the log and origin stay those of the record it got."""
         if result is record:
             return record
-        kept = {name: value for name in _KEPT if getattr(result, name) != (value := getattr(record, name))}
-        return result.replace(**kept) if kept else result
+        version, partition, offset, origin = record.version, record.partition, record.offset, record.origin
+        if (
+            result.version == version
+            and result.partition == partition
+            and result.offset == offset
+            and result.origin == origin
+        ):
+            return result
+        return result.replace(version=version, partition=partition, offset=offset, origin=origin)
 
     def _failed(self, message: Message, error: Exception) -> list[Record]:
         subject = f"{message.topic}-{message.partition}@{message.offset}"
