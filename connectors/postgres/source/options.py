@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from headwater.worker.api import Option, Options, OptionType, at_least
@@ -72,8 +73,6 @@ def _number(name: str, default: int, doc: str, least: int = 0, type: OptionType 
 
 
 def _group(name: str, options: Iterable[Option]) -> list[Option]:
-    from dataclasses import replace
-
     return [replace(option, group=name) for option in options]
 
 

@@ -155,7 +155,9 @@ def _execute(
     for change in changes:
         text = change.as_string(connection)
         try:
-            connection.execute(change)
+            with connection.transaction():
+                connection.execute("SET LOCAL lock_timeout = '5s'")
+                connection.execute(change)
             _log.info("publication: %s", text)
         except psycopg.Error as error:
             if sqlstate(error) == "42501":

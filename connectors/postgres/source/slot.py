@@ -68,9 +68,16 @@ def find_slot(connection: Connection, settings: Settings) -> Slot | None:
 
 
 def create_slot(
-    replication: Replication, connection: Connection, settings: Settings, temporary: str | None, stopping: Stopping
+    replication: Replication,
+    connection: Connection,
+    settings: Settings,
+    temporary: str | None,
+    stopping: Stopping,
+    timeout_s: float | None = None,
 ) -> ExactPoint:
     """Make the slot, or one named `temporary` that goes with the connection, and export its snapshot.
+
+    `stopping` is asked several times a second.
 
     Raises `Retriable` while old transactions are in the way, `Fatal` without privileges or free slots.
     """
@@ -81,7 +88,7 @@ def create_slot(
         options = "(SNAPSHOT 'export', FAILOVER true)"
     try:
         command = f'CREATE_REPLICATION_SLOT "{name}" {kind} {options}'
-        row = replication.command(command, CREATE_TIMEOUT_S, stopping)[0]
+        row = replication.command(command, timeout_s or CREATE_TIMEOUT_S, stopping)[0]
     except Retriable as error:
         others = backends_in_the_way(connection)
         raise Retriable(f"{error}" + (f"; it waits for transactions to end: {others}" if others else "")) from None

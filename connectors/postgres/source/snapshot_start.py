@@ -31,12 +31,14 @@ AHEAD_BYTES: Final = 32 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-def temporary_point(connection: Connection, settings: Settings, stopping: Stopping) -> ExactPoint:
+def temporary_point(
+    connection: Connection, settings: Settings, stopping: Stopping, timeout_s: float | None = None
+) -> ExactPoint:
     """A new exact point, from a slot that goes with its connection. Raises `Retriable`, `Fatal`."""
     replication = Replication(settings)
     try:
         name = f"{settings.slot[:40]}_t{os.getpid() % 100_000}_{time.time_ns() // 1000 % 10**9}"
-        return create_slot(replication, connection, settings, name, stopping)
+        return create_slot(replication, connection, settings, name, stopping, timeout_s)
     except BaseException:
         replication.close()
         raise

@@ -103,6 +103,8 @@ class Stream:
         self._unread: set[str] = set()
         self._status_due = 0.0
         self._position_due = 0.0
+        self.records = 0
+        """How many were returned."""
         self._urgent = False
         self._ask = False
         self._heard = self._listened = 0.0
@@ -214,6 +216,7 @@ class Stream:
             self._reselect.fill(batch.records, opened.missing)
         partition = stream_partition(self._settings.prefix)
         self._returned = position = self._position
+        self.records += len(batch.records)
         batch.positions.append((partition, position.json()))
         batch.ends_transaction = self._transaction is None
         reached = [topic for topic, version in self._marks.items() if version <= position.version]

@@ -18,6 +18,7 @@ from headwater.worker.api import (
     Position,
     Progress,
     Record,
+    Retriable,
     Source,
     TaskContext,
     TopicSettings,
@@ -25,7 +26,7 @@ from headwater.worker.api import (
 
 from . import server
 from .capture import Capture, Capturer
-from .connection import Connection, connect, value
+from .connection import Connection, connect
 from .events import topic_settings
 from .failures import failure
 from .position import (
@@ -49,6 +50,8 @@ from .tables import Candidate, TableFilter
 
 LOOK_S: Final = 10.0
 """How often to look for tables that have come to match, and at the slot."""
+POINT_S: Final = 10.0
+"""How long the stream may stand still for a point at which to read a new table."""
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +72,7 @@ class PostgresSource(Source):
         self._next_look = time.monotonic() + LOOK_S
         self._heartbeat_due = 0.0
         self._behind: int | None = None
+        self._unread = False
         self._keyed: dict[str, bool] = {}
         self._stored = read_positions(settings.prefix, positions)
         self._control = connect(settings)
@@ -92,8 +96,10 @@ class PostgresSource(Source):
         opening = self._opening_batch(capture)
         self._leave(capture, opening)
         pending = self._pending(capture, at_start=True)
-        if pending:
+        if stored.stream is None:
             self._begin_snapshot(capture, pending, opening)
+        else:
+            self._try_snapshot(capture, pending, opening)
         self._leave_exact()
         if opening.positions or opening.restarted:
             self._first = opening
@@ -162,10 +168,28 @@ class PostgresSource(Source):
                 pending.append(table)
         return pending
 
-    def _begin_snapshot(self, capture: Capture, tables: Sequence[Candidate], opening: Batch) -> None:
+    def _try_snapshot(self, capture: Capture, tables: Sequence[Candidate], opening: Batch) -> None:
+        """Begin to read these tables now, or else let the stream go on and try again later.
+
+        A transaction that stays open for hours keeps a new point from being made; other tables must not wait for it.
+        """
+        try:
+            self._begin_snapshot(capture, tables, opening, POINT_S)
+            self._unread = False
+        except Retriable as error:
+            names = ", ".join(table.full_name for table in tables)
+            _log.warning("%s cannot be read yet: %s. The stream goes on; trying again later", names, error)
+            self._unread = True
+            self._next_look = time.monotonic() + 6 * LOOK_S
+
+    def _begin_snapshot(
+        self, capture: Capture, tables: Sequence[Candidate], opening: Batch, timeout_s: float | None = None
+    ) -> None:
+        if not tables:
+            return
         exact, self._exact = self._exact, None
         if exact is None:
-            exact = temporary_point(self._connection, self._settings, self._context.stopping.is_set)
+            exact = temporary_point(self._connection, self._settings, self._is_stopping, timeout_s)
         epoch = self._start.position.epoch if self._start else 0
         begun = SnapshotStart(self._settings, self._describer, capture, exact, epoch, tables, self._tables)
         self._snapshot = begun.snapshot
@@ -204,6 +228,12 @@ class PostgresSource(Source):
             return self._read(timeout_s)
         return self._stream.read(timeout_s)
 
+    def _is_stopping(self) -> bool:
+        """Asked while something takes long: keeps the server from giving the stream up."""
+        if self._stream is not None:
+            self._stream.send_status()
+        return self._context.stopping.is_set()
+
     def _read_snapshot(self, snapshot: Snapshot, timeout_s: float) -> Batch | None:
         batch = snapshot.read(timeout_s)
         self._tables |= snapshot.positions
@@ -237,12 +267,14 @@ class PostgresSource(Source):
         stream.unread.clear()
         self._behind = max(0, server.wal_end(self._connection) - stream.durable.commit_lsn)
         self._report_stream(stream)
-        capture = self._capturer.capture(lenient=True)
         opening = Batch()
+        try:
+            capture = self._capturer.capture(lenient=True)
+        except Retriable as error:
+            _log.warning("looking for new tables: %s", error)
+            return
         self._leave(capture, opening)
-        pending = self._pending(capture)
-        if pending:
-            self._begin_snapshot(capture, pending, opening)
+        self._try_snapshot(capture, self._pending(capture), opening)
         if opening.positions:
             self._first = opening
 
@@ -294,9 +326,7 @@ class PostgresSource(Source):
             return batch
         self._heartbeat_due = now + interval_ms / 1000
         if query := self._settings["heartbeat.action.query"]:
-            value(self._connection, f"{query}") if query.lstrip()[:6].lower() == "select" else self._connection.execute(
-                query.encode()
-            )
+            self._connection.execute(query.encode())
         batch = batch or Batch()
         batch.records.append(
             Record(
@@ -311,7 +341,8 @@ class PostgresSource(Source):
 
     def _report_stream(self, stream: Stream) -> None:
         lag = {} if self._behind is None else {"slot_bytes": float(self._behind)}
-        self._report(Progress("stream", lag=lag, caught_up=stream.durable.commit_lsn >= self._target))
+        reached = stream.durable.commit_lsn >= self._target and not self._unread
+        self._report(Progress("stream", stream.records, lag=lag, caught_up=reached))
 
     def _report(self, progress: Progress) -> None:
         self._context.report_progress(progress)

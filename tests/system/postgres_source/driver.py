@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -48,7 +49,8 @@ class Driver:
     def open(self, **more: str) -> Driver:
         values = parse(self.database, **(self.options | more))
         self.progress.clear()
-        context = TaskContext("demo", 0, values, report_progress=self.progress.append)
+        self.stopping = threading.Event()
+        context = TaskContext("demo", 0, values, stopping=self.stopping, report_progress=self.progress.append)
         self.source = PostgresSourceConnector().task()
         self.source.open(context, list(self.positions.values()))
         return self

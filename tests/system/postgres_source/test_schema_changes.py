@@ -170,3 +170,30 @@ def test_a_table_that_is_made_anew(database: Database, make_driver: MakeDriver) 
         driver.until(lambda: driver.latest("t.public.b") == {(5,): {"id": 5, "v": 1}})
         db.execute("UPDATE b SET v = 2")
         driver.until(lambda: driver.latest("t.public.b") == {(5,): {"id": 5, "v": 2}})
+
+
+def test_a_new_table_does_not_hold_up_the_others(
+    database: Database, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an old transaction keeps a new point from being made, the stream goes on."""
+    monkeypatch.setattr(task, "POINT_S", 0.3)
+    with database.connect() as db, database.connect() as old:
+        db.execute("CREATE TABLE a (id int PRIMARY KEY)")
+        driver = make_driver(database).open().until_caught_up()
+        old.execute("BEGIN")
+        old.execute("CREATE TABLE unrelated (id int PRIMARY KEY)")
+        db.execute("CREATE TABLE b (id int PRIMARY KEY)")
+        db.execute("INSERT INTO b VALUES (1)")
+        for number in range(30):
+            db.execute("INSERT INTO a VALUES (%s)", [number])
+            driver.step(0.05)
+        driver.until(lambda: len(driver.latest("t.public.a")) == 30)
+        assert "t.public.b" not in driver.complete
+        driver.crash()
+        driver.open()
+        db.execute("INSERT INTO a VALUES (100)")
+        driver.until(lambda: (100,) in driver.latest("t.public.a"))
+        assert not any(progress.caught_up for progress in driver.progress)
+        old.execute("ROLLBACK")
+        driver.until(lambda: "t.public.b" in driver.complete).until_caught_up()
+    assert driver.latest("t.public.b") == {(1,): {"id": 1}}
