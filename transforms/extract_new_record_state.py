@@ -1,9 +1,10 @@
 """ExtractNewRecordState: change events become flat rows.
 
 Source: io.debezium.transforms.{ExtractNewRecordState,AbstractExtractNewRecordState} and
-extractnewstate.DefaultDeleteHandlingStrategy of Debezium 3.7.0.Final. Three differences: the mode `tombstone` writes
+extractnewstate.DefaultDeleteHandlingStrategy of Debezium 3.7.0.Final. Four differences: the mode `tombstone` writes
 real tombstones (Debezium's keep the row's schema, so that a converter may write a payload null, which no compaction
-removes); events without schemas are flattened too; a delete without a row in `before` is never dropped in silence.
+removes); events without schemas are flattened too; a delete without a row in `before` is never dropped in silence; in a
+sink, modes that make tombstones keep the log's own as well.
 """
 
 from __future__ import annotations
@@ -109,7 +110,10 @@ class ExtractNewRecordState(Transform):
             raise DataError(f"{record.where()}: ExtractNewRecordState: {error}") from error
 
     def _tombstone(self, record: Record) -> Record | None:
-        if self._mode != "rewrite-with-tombstone":
+        # Where a sink reads a compacted topic, the delete event before this tombstone may be compacted away: then the
+        # tombstone alone says that the row is gone, and without it the row would stay in the view for ever.
+        only_trace = record.offset is not None and self._mode in ("tombstone", "delete-to-tombstone")
+        if self._mode != "rewrite-with-tombstone" and not only_trace:
             return None
         added = tuple(Header(f.new_name, DELETE, _TEXT) for f in self._headers if f.field == "op")
         return record.replace(headers=record.headers + added) if added else record

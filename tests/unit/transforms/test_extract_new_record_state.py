@@ -143,3 +143,13 @@ def test_two_fields_of_one_name() -> None:
 def test_wrong_options(name: str, text: str) -> None:
     _, problems = ExtractNewRecordState.options.parse({name: text})
     assert [problem.option for problem in problems] == [name]
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"), [("tombstone", True), ("delete-to-tombstone", True), ("drop", False), ("rewrite", False)]
+)
+def test_a_sink_keeps_tombstones_whose_delete_may_be_compacted_away(mode: str, kept: bool) -> None:
+    read = Record("t", {"id": 1}, None, partition=0, offset=7)
+    made = transform(delete_tombstone_handling_mode=mode)
+    assert made.apply(read) == (read if kept else None)
+    assert made.apply(Record("t", {"id": 1}, None)) is None
