@@ -5,7 +5,6 @@ Columns are named, so their order does not matter. NULL is left out: a column th
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
@@ -18,24 +17,25 @@ SHORT: Final = 64
 """Bytes up to which a value stands in the row's form as it is; longer ones are hashed."""
 
 
+_HEADS: Final = tuple(bytes((length + 1, 0)) for length in range(SHORT + 1))
+_HASHED: Final = bytes((17, 1))
+
+
 def compact(canonical: bytes) -> bytes:
-    """At most `SHORT` + 1 bytes that stand for a value's canonical form."""
-    if len(canonical) <= SHORT:
-        return b"\0" + canonical
-    return b"\1" + hashlib.blake2b(canonical, digest_size=16).digest()
+    """At most `SHORT` + 2 bytes that stand for a value's canonical form: their number, a mark, the form or its hash."""
+    size = len(canonical)
+    if size <= SHORT:
+        return _HEADS[size] + canonical
+    return _HASHED + hashlib.blake2b(canonical, digest_size=16).digest()
 
 
-@functools.cache
 def name_prefix(name: str) -> bytes:
     data = name.encode()
     return len(data).to_bytes(2, "big") + data
 
 
-def row_digest(values: Iterable[tuple[bytes, bytes]]) -> int:
-    """`values`: `name_prefix` and `compact` form of each column that is not NULL, in the order of the names."""
-    pieces: list[bytes] = []
-    for name, value in values:
-        pieces += (name, len(value).to_bytes(1, "big"), value)
+def row_digest(pieces: Iterable[bytes]) -> int:
+    """`pieces`: `name_prefix` and `compact` form of each column that is not NULL, in the order of the names."""
     return digest(b"".join(pieces))
 
 

@@ -8,6 +8,7 @@ large enough to have been TOASTed at all (about 1 kB up). A record that the view
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -18,7 +19,7 @@ from headwater.worker.api import DataError, ExpectedRow, Record, Schema, Type, V
 
 from .canonical import compact, key_text, name_prefix, row_digest
 from .columns import Read, column_of
-from .kinds import BIGINT, INTEGER, TEXT, Kind
+from .kinds import BIGINT, BYTEA, DATE, INTEGER, SMALLINT, TEXT, UUID, Kind
 from .naming import table_name
 from .options import COORDINATES
 from .packing import UNPACKABLE, origin_topic
@@ -29,12 +30,17 @@ TOASTED_FROM: Final = 1000
 EVERY_ROW: Final = b""
 """Key of an `ExpectedRow` without digest that says: the whole part is empty now (a truncate)."""
 
+_REPEATED: Final = 4096
+"""Values remembered for each column of small numbers, where most come again and again."""
+
+Form = Callable[[Any], tuple[int, bytes]]
+
 _Key = dict[str, tuple[Kind, Any]]
 """Key columns by name, with their values."""
 
 
 class _Remembered(NamedTuple):
-    """Compact values of a large row, and the record that brought them."""
+    """The pieces of a large row by column, and the record that brought them."""
 
     place: tuple[str, int | None]
     offset: int
@@ -42,10 +48,11 @@ class _Remembered(NamedTuple):
 
 
 class _Field(NamedTuple):
+    """`form`: the size of an event's value in canonical form, and its piece of the row's. Raises `UNPACKABLE`."""
+
     column: str
     name: str
-    kind: Kind
-    read: Read
+    form: Form
     toastable: bool
 
 
@@ -184,25 +191,22 @@ class Expectation:
         return name if self.values["quote.identifiers"] else name.lower()
 
     def _digest(self, record: Record, row_name: tuple[str, bytes], key: _Key, image: _Image) -> int:
-        found = {column: compact(kind.canonical(value)) for column, (kind, value) in key.items()}
+        found = {column: name_prefix(column) + compact(kind.canonical(value)) for column, (kind, value) in key.items()}
         unchanged: list[str] = []
         size = 0
         get, matches = image.row.get, self._placeholder.matches
-        for column, name, kind, read, toastable in self._fields_of(record.topic, image.schema):
+        for column, name, form, toastable in self._fields_of(record.topic, image.schema):
             value = get(name)
             if value is None or column in key:
                 continue
             if toastable and matches(value):
                 unchanged.append(column)
                 continue
-            value = read(value)
-            kind.pack(value)
-            canonical = kind.canonical(value)
-            size += len(canonical) + 8
-            found[column] = compact(canonical)
+            length, found[column] = form(value)
+            size += length + 8
         if unchanged or size >= TOASTED_FROM or self._remembered:
             self._fill(record, row_name, found, unchanged, size)
-        return row_digest([(name_prefix(column), found[column]) for column in sorted(found)])
+        return row_digest([found[column] for column in sorted(found)])
 
     def _fill(
         self, record: Record, row_name: tuple[str, bytes], found: dict[str, bytes], unchanged: list[str], size: int
@@ -227,7 +231,21 @@ class Expectation:
                 mark = self._deletes and item.name == DELETED_FIELD
                 if mark or not is_included(self.values, topic, item.name):
                     continue
-                kind, read = column_of(item.schema)
+                column, (kind, read) = self._column(item.name), column_of(item.schema)
                 toastable = kind.item is not None or kind.sql in ("text", "bytea", "jsonb")
-                found.append(_Field(self._column(item.name), item.name, kind, read, toastable))
+                found.append(_Field(column, item.name, _form(column, kind, read), toastable))
         return found
+
+
+def _form(column: str, kind: Kind, read: Read) -> Form:
+    """What a column cannot hold has no form there: `pack` raises for it."""
+    prefix, pack, canonical = name_prefix(column), kind.pack, kind.canonical
+    packed_is_canonical = kind in (TEXT, BYTEA, UUID)
+
+    def form(value: Any) -> tuple[int, bytes]:
+        found = read(value)
+        packed = pack(found)
+        found = packed if packed_is_canonical else canonical(found)
+        return len(found), prefix + compact(found)
+
+    return functools.lru_cache(_REPEATED, typed=True)(form) if kind in (SMALLINT, INTEGER, DATE) else form

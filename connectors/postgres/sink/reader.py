@@ -79,7 +79,7 @@ class _Decoder:
     def digest(self, fields: Sequence[bytes | None]) -> int:
         return row_digest(
             [
-                (name, compact(form(field)))
+                name + compact(form(field))
                 for (name, form), field in zip(self._forms, fields, strict=True)
                 if field is not None
             ]
