@@ -149,6 +149,8 @@ def show_result(result: Mapping[str, Any]) -> None:
         click.echo(
             f"{result['unsettled']} rows changed meanwhile on a log that was just compacted; they were left out."
         )
+    for part in result.get("left_out", ()):
+        click.echo(f"{part} holds a row for each change, as the source does not: it was not compared.")
     for sentence in result.get("keys", ()):
         click.echo(f"Beside the old generation: {sentence}")
 

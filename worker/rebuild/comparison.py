@@ -33,7 +33,7 @@ class Difference:
 @dataclass(slots=True)
 class Comparison:
     """`expected`, `found`: rows by part. `unsettled`: rows left out because their key has changed after the point of
-    comparison, on a log that has since compacted the older record away."""
+    comparison, on a log that has since compacted the older record away. `left_out`: parts that were not compared."""
 
     expected: dict[str, int] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
@@ -41,6 +41,7 @@ class Comparison:
     examples: list[Difference] = field(default_factory=list)
     unsettled: int = 0
     checksums: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
@@ -56,6 +57,7 @@ class Comparison:
             "unsettled": self.unsettled,
             "examples": [str(example) for example in self.examples],
             "checksums": self.checksums,
+            "left_out": self.left_out,
         }
 
 
@@ -63,9 +65,9 @@ Touched = Callable[[], Container[tuple[str, bytes]]]
 """Gives the rows (part, key) that records after the point of comparison touch; asked for only where rows differ."""
 
 
-def compare(fold: Fold, reader: Reader, touched: Touched) -> Comparison:
-    """The rows that the fold expects against those that the reader sees."""
-    expected, found = fold.fingerprint(), reader.fingerprint()
+def compare(fold: Fold, reader: Reader, touched: Touched, left_out: Container[str] = ()) -> Comparison:
+    """The rows that the fold expects against those that the reader sees, but for the parts in `left_out`."""
+    expected, found = _without(fold.fingerprint(), left_out), _without(reader.fingerprint(), left_out)
     result = Comparison(_counts(expected), _counts(found))
     settled: Container[tuple[str, bytes]] | None = None
     for part in sorted({*expected, *found}):
@@ -110,6 +112,10 @@ def differing(one: list[Fingerprint] | None, other: list[Fingerprint] | None) ->
     longest = max(len(one or ()), len(other or ()))
     ours, theirs = one or [Fingerprint()] * longest, other or [Fingerprint()] * longest
     return [number for number in range(longest) if ours[number] != theirs[number]]
+
+
+def _without(fingerprints: Mapping[str, list[Fingerprint]], parts: Container[str]) -> dict[str, list[Fingerprint]]:
+    return {part: buckets for part, buckets in fingerprints.items() if part not in parts}
 
 
 def _counts(fingerprints: Mapping[str, list[Fingerprint]]) -> dict[str, int]:
