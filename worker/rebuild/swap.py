@@ -10,7 +10,7 @@ from typing import Final
 from headwater.worker.api import ConfigError
 from headwater.worker.cluster.view_state import GenerationState, ViewState, config_checksum
 
-from .pinning import wait_until
+from .pinning import ends, wait_until
 from .view_pipeline import ViewPipeline
 from .work import POLL_S, Refused, Work, now_ms
 
@@ -54,9 +54,9 @@ def swap(work: Work) -> None:
         if replaced not in there:
             replaced = seen  # emptied, or filled through another log: what is there now gives way
         elif replaced is not None:
-            live = work.reached(replaced)
-            read = set(work.pipeline(number).partitions(work.log))
-            wait_until(work, number, {tp: o for tp, o in live.items() if tp in read}, "catching up with the live one")
+            live, there_is = work.reached(replaced), ends(work, number)  # a live one of a lost log is beyond its ends
+            until = {tp: min(offset, there_is[tp]) for tp, offset in live.items() if tp in there_is}
+            wait_until(work, number, until, "catching up with the live one")
         work.check()
         work.pipeline(number).generations.promote(number, replaced)
     keep_ms = int(work.option("keep_ms", KEEP_MS)) if work.state.current in there else 0

@@ -52,8 +52,11 @@ def _too_far(work: Work, other: int) -> str | None:
     """Why the generation that readers see cannot be brought to the same offsets: a rebuild may be what mends that."""
     if failure := work.tasks.failure(work.view, other):
         return f"generation {other} was not compared: {failure}"
+    reached = work.reached(other)  # before the ends, which only move on
     until = ends(work, other)
     begins = work.log.begin_offsets(list(until))
+    if any(offset > until.get(tp, offset) for tp, offset in reached.items()):
+        return f"generation {other} was not compared: it holds records that are not on this log"
     deadline = time.monotonic() + FOLLOWS_S
     while lag := sum(behind(work.reached(other), until, begins).values()):
         if time.monotonic() > deadline:
