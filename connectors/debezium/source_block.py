@@ -60,8 +60,9 @@ POSTGRES_SOURCE_SCHEMA: Final[Schema] = struct(
 
 def sequence(last_commit_lsn: int | None, lsn: int | None) -> str:
     """`["24023119","24023128"]`: the LSN of the last commit before this event, and the event's own."""
-    parts = ("null" if number is None else f'"{number}"' for number in (last_commit_lsn, lsn))
-    return f"[{','.join(parts)}]"
+    last = "null" if last_commit_lsn is None else f'"{last_commit_lsn}"'
+    own = "null" if lsn is None else f'"{lsn}"'
+    return f"[{last},{own}]"
 
 
 SourceBlock = Callable[..., dict[str, Any]]

@@ -21,10 +21,13 @@ def timestamptz(typmod: int) -> ColumnType:
     digits = typmod if 0 <= typmod < 6 else 6
     # of 2016-11-04 11:51:30.123456+00, the form that needs no more than a few moved characters
     length = 19 + (digits + 1 if digits else 0) + 3
+    no_fraction = (b"." + b"0" * digits if digits else b"") + b"Z"
 
     def decode(text: bytes) -> str:
         if len(text) == length and text[19] in _AFTER_SECONDS and text[-3:] == b"+00":
             return (text[:10] + b"T" + text[11:-3] + b"Z").decode()
+        if len(text) == 22 and text[10:11] == b" " and text[-3:] == b"+00":  # a whole second
+            return (text[:10] + b"T" + text[11:19] + no_fraction).decode()
         if text in (b"infinity", b"-infinity"):
             return text.decode()
         moment = parse_moment(text)
