@@ -1,0 +1,80 @@
+"""Every file under configs/ does what it says, as it stands; only the servers' addresses come from the environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.servers.postgres import PostgresServer
+from tests.servers.worker import WorkerProcess
+
+pytestmark = pytest.mark.system
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FLIGHTS = """
+CREATE TABLE flights (flight_id int PRIMARY KEY, dep_time int, minute int, carrier text);
+CREATE TABLE airlines (carrier text PRIMARY KEY, name text);
+INSERT INTO flights SELECT n, n % 2400, n % 60, 'UA' FROM generate_series(1, 500) n;
+INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
+"""
+RUN = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml"}
+"""What the test below runs."""
+
+
+def test_every_config_is_run() -> None:
+    found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
+    assert found == RUN, "run the new file in a test, and name it in RUN"
+
+
+@pytest.fixture
+def databases(pg: PostgresServer, make_database: Callable[[PostgresServer], Database]) -> tuple[Database, Database]:
+    source, view = make_database(pg), make_database(pg)
+    with source.connect() as connection:
+        connection.execute(FLIGHTS)
+    return source, view
+
+
+@pytest.fixture
+def worker(databases: tuple[Database, Database], tmp_path: Path) -> Iterator[WorkerProcess]:
+    source, view = databases
+    env = {
+        "SOURCE_HOST": "127.0.0.1", "SOURCE_PORT": str(source.server.port), "SOURCE_USER": "postgres",
+        "SOURCE_PASSWORD": "any", "SOURCE_DBNAME": source.name,
+        "VIEW_URL": f"postgresql://127.0.0.1:{view.server.port}/{view.name}", "VIEW_USER": "postgres",
+        "VIEW_PASSWORD": "any",
+    }  # fmt: skip
+    worker = WorkerProcess([CONFIGS / "postgres-source.yaml", CONFIGS / "postgres-view.yaml"], tmp_path / "data", env)
+    yield worker
+    worker.stop()
+
+
+def test_they_do_the_main_job(databases: tuple[Database, Database], worker: WorkerProcess) -> None:
+    source, view = databases
+
+    def headwater(*arguments: str) -> str:
+        done = worker.command(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    files = [str(path) for path in worker.files]
+    for name in sorted(RUN):
+        headwater("lint", str(CONFIGS / name))
+    findings = json.loads(headwater("check", "--json", *files))["findings"]
+    assert {finding["level"] for finding in findings} == {"ok"}
+    headwater("run", *files, "--data", str(worker.data), "--listen", "none", "--until-caught-up")
+    assert rows(view, "SELECT * FROM flights") == rows(source, "SELECT * FROM flights")
+    assert rows(view, "SELECT * FROM airlines") == rows(source, "SELECT * FROM airlines")
+    worker.start()
+    headwater("rebuild", "nyc-view", "--config", str(CONFIGS / "postgres-view-slim.yaml"))
+    wanted = rows(source, "SELECT flight_id, dep_time, carrier FROM flights")
+    assert rows(view, "SELECT flight_id, departed_at, carrier FROM flights") == wanted
+    assert {len(row) for row in rows(view, "SELECT * FROM flights")} == {3}
+
+
+def rows(database: Database, query: str) -> list[tuple[object, ...]]:
+    with database.connect() as connection:
+        return sorted(connection.execute(query).fetchall(), key=str)
