@@ -31,6 +31,7 @@ from .replication import Replication
 from .settings import Settings
 from .table import Describer
 from .toast import Missing, Reselect, fill_from_old, without_unchanged
+from .visibility import await_visible
 
 BATCH_BYTES: Final = 16 * 1024 * 1024
 BATCH_MISSING: Final = 256
@@ -313,6 +314,7 @@ class Stream:
         self, message: Insert | Update | Delete | Truncate, table: _Table, moment: Moment, opened: _Open
     ) -> list[Record]:
         if table.events is None:
+            await_visible(self._describer.connection, [moment.tx_id or 0])  # it may have changed the catalog
             table.events = self._describer.streamed(table.relation)
         events = table.events
         if isinstance(message, Insert):

@@ -24,6 +24,7 @@ from .events import TableEvents
 from .failures import failure, sqlstate
 from .pgoutput import UNCHANGED, Row, Update, Value
 from .table import Describer
+from .visibility import await_visible
 
 KEYS_A_QUERY = 500
 _GONE = ("42P01", "42703", "42883", "22P02", "42846")  # table, column, operator; a value that its type refuses
@@ -65,6 +66,8 @@ class Reselect:
     def fill(self, records: Iterable[Record], missing: Sequence[Missing]) -> None:
         """`records`: the whole batch, in order; `missing`: of its records, in order. Raises `Retriable`, `Fatal`."""
         still = _fill_from_batch(records, missing)
+        if still:
+            await_visible(self._describer.connection, (item.record.value["source"]["txId"] for item in still))
         groups: dict[int, list[Missing]] = {}
         for item in still:
             groups.setdefault(id(item.events), []).append(item)

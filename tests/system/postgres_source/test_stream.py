@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 from headwater.worker.api import Fatal
 from tests.conftest import Database
+from tests.servers.postgres import running
 
 from .conftest import MakeDriver
 from .driver import Driver
@@ -235,3 +237,40 @@ def test_heartbeats(database: Database, make_driver: MakeDriver) -> None:
         assert {r.topic for r in driver.records} == {"__debezium-heartbeat.t"}
         row = db.execute("SELECT n FROM beat").fetchone()
         assert row is not None and isinstance(row[0], int) and row[0] >= 3
+
+
+def test_toast_of_a_transaction_that_queries_do_not_see_yet() -> None:
+    """The stream is ahead of what queries see for as long as a commit waits for a synchronous standby."""
+    with running(18, settings={"synchronous_commit": "local"}) as server:
+        database = Database(server, "postgres")
+        with database.connect() as db:
+            db.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            db.execute("SELECT pg_reload_conf()")
+            db.execute("CREATE TABLE t (id int PRIMARY KEY, big text)")
+            db.execute("ALTER TABLE t ALTER big SET STORAGE EXTERNAL")
+            db.execute(f"INSERT INTO t SELECT 1, {BIG}")
+        driver = Driver(database).open().until_caught_up()
+        with database.connect() as db:
+            db.execute("INSERT INTO t VALUES (9, 'described')")
+        driver.until_records(1 + 1)
+
+        def move() -> None:
+            with database.connect() as slow:
+                slow.execute("SET synchronous_commit = on")
+                slow.execute("UPDATE t SET id = 2 WHERE id = 1")
+
+        def let_go() -> None:
+            with database.connect() as db:
+                db.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+                db.execute("SELECT pg_reload_conf()")
+
+        mover, releaser = threading.Thread(target=move), threading.Timer(2, let_go)
+        mover.start()
+        releaser.start()
+        try:
+            driver.until_records(1 + 1 + 3)
+        finally:
+            mover.join()
+            releaser.join()
+            driver.close()
+        assert len(driver.latest("t.public.t")[2,]["big"]) > 6000
