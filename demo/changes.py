@@ -15,7 +15,7 @@ BASE = 1_000_000  # flight ids that the loaded data does not use
 class Writer(threading.Thread):
     """Writes until stopped: inserts, updates, changed keys, deletes, and transactions that are rolled back."""
 
-    def __init__(self, dsn: str, seed: int, pause_s: float = 0.004) -> None:
+    def __init__(self, dsn: str, seed: int, pause_s: float = 0.02) -> None:
         super().__init__(name="live changes", daemon=True)
         self.counts: Counter[str] = Counter()
         self.error: Exception | None = None

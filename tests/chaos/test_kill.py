@@ -29,6 +29,7 @@ VIEW = """
 name: chaos-view
 connector.class: PostgresSink
 topics.regex: chaos\\.public\\..*
+collection.name.format: ${{source.table}}
 connection.url: {url}
 connection.username: postgres
 connection.password: none
@@ -117,7 +118,7 @@ def run_chaos(worker: WorkerProcess, server: PostgresServer, kills: int, seed: i
     writer.start()
     done: list[str] = []
     rebuilds = 0
-    while len(done) < kills:
+    while len(done) < kills and writer.error is None:
         time.sleep(chance.uniform(0.3, 2.5))
         done.append(kill_something(worker, server, chance))
         if len(done) % max(kills // 3, 4) == 2:
