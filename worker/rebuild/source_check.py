@@ -49,12 +49,12 @@ def verify_source(work: Work, generation: int) -> dict[str, Any]:
                     snapshots[name] = _snapshot(pipeline, own, positions.load())
             until = _until(work, at, owners, {name: rows.version for name, rows in snapshots.items()})
             work.set_barriers({generation: until})
-            reached = wait_until(work, generation, until, "the view goes to the snapshot's point")
-            if any(reached[tp] > offset for tp, offset in until.items()):
-                raise Refused("the view has run past the point of the snapshot; start the verification again")
+            wait_until(work, generation, until, "the view goes to the snapshot's point")
             reader = work.pipeline(generation).generations.pin(generation)
         fold = Fold()
         try:
+            if any(reader.offsets.get(tp, 0) > offset for tp, offset in until.items()):
+                raise Refused("the view has run past the point of the snapshot; start the verification again")
             for name, rows in snapshots.items():
                 _fold_rows(work, generation, fold, pipelines[name], rows.records, set(owners))
             comparison = compare(fold, reader, frozenset, of_records)
