@@ -8,7 +8,6 @@ large enough to have been TOASTed at all (about 1 kB up). A record that the view
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -19,7 +18,7 @@ from headwater.worker.api import DataError, ExpectedRow, Record, Schema, Type, V
 
 from .canonical import compact, key_text, name_prefix, row_digest
 from .columns import Read, column_of
-from .kinds import BIGINT, BYTEA, DATE, INTEGER, SMALLINT, TEXT, UUID, Kind
+from .kinds import BIGINT, BYTEA, INTEGER, TEXT, UUID, Kind
 from .naming import table_name
 from .options import COORDINATES
 from .packing import UNPACKABLE, origin_topic
@@ -29,9 +28,6 @@ TOASTED_FROM: Final = 1000
 """Bytes of a row in canonical form below which no server moves a value out of line (it begins at 2 kB)."""
 EVERY_ROW: Final = b""
 """Key of an `ExpectedRow` without digest that says: the whole part is empty now (a truncate)."""
-
-_REPEATED: Final = 4096
-"""Values remembered for each column of small numbers, where most come again and again."""
 
 Form = Callable[[Any], tuple[int, bytes]]
 
@@ -248,4 +244,4 @@ def _form(column: str, kind: Kind, read: Read) -> Form:
         found = packed if packed_is_canonical else canonical(found)
         return len(found), prefix + compact(found)
 
-    return functools.lru_cache(_REPEATED, typed=True)(form) if kind in (SMALLINT, INTEGER, DATE) else form
+    return form
