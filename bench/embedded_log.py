@@ -1,7 +1,8 @@
 """Durable rows per second of the embedded log beside a bare `executemany` into SQLite, in one run.
 
-`python bench/embedded_log.py [--rows N] [--batch N] [--value-bytes N] [--folder DIR]`: both write the same bytes, one
-fsync a batch, in turns, three times; the best of each counts. Reading is shown beside a bare SELECT.
+`python bench/embedded_log.py [--rows N] [--batch N] [--value-bytes N] [--prefix-bytes N] [--folder DIR]`: both write
+the same bytes, one fsync a batch, in turns, three times; the best of each counts. Reading is shown beside a bare
+SELECT. Without sizes: small values, and change events with the 4.5 kB of schema that all of a table have in common.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from headwater.worker.api import TopicPartition
 from headwater.worker.log import Message, open_log
+from headwater.worker.log.embedded import FILE_NAME
 from headwater.worker.log.embedded_format import PAGE_BYTES
 
 HEADERS = (("headwater.version", b"123456789012"),)
@@ -25,27 +27,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=10_000)
-    parser.add_argument("--value-bytes", type=int, default=150)
+    parser.add_argument("--value-bytes", type=int, default=None)
+    parser.add_argument("--prefix-bytes", type=int, default=0, help="the same in all values")
     parser.add_argument("--partitions", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None)
     given = parser.parse_args()
-    value = os.urandom(given.value_bytes)
-    rows = [(b'{"id":%d}' % number, value) for number in range(given.rows)]
+    if given.value_bytes is None:
+        compare(given, 150, 0)
+        given.rows, given.batch = given.rows // 10, given.batch // 5
+        compare(given, 5000, 4500)
+    else:
+        compare(given, given.value_bytes, given.prefix_bytes)
+
+
+def compare(given: argparse.Namespace, value_bytes: int, prefix_bytes: int) -> None:
+    prefix, rest = os.urandom(prefix_bytes), os.urandom(value_bytes - prefix_bytes + given.rows)
+    rows = [
+        (b'{"id":%d}' % number, prefix + rest[number : number + value_bytes - prefix_bytes])
+        for number in range(given.rows)
+    ]
     best: dict[str, float] = {}
     for _ in range(3):
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-            for name, seconds in {
+            for name, measured in {
                 **raw_sqlite(Path(folder) / "raw.db", rows, given.batch),
                 **embedded_log(Path(folder) / "log", rows, given.batch, given.partitions),
             }.items():
-                best[name] = min(seconds, best.get(name, seconds))
+                best[name] = min(measured, best.get(name, measured))
     print(
-        f"{given.rows:,} rows of {given.value_bytes} bytes, "
+        f"{given.rows:,} rows of {value_bytes} bytes, the first {prefix_bytes} the same, "
         f"{given.batch:,} a transaction, {given.partitions} partition(s)"
     )
     for what in ("write", "read"):
         raw, ours = given.rows / best[f"raw {what}"], given.rows / best[f"log {what}"]
         print(f"{what:5}  SQLite {raw:>10,.0f} rows/s   embedded log {ours:>10,.0f} rows/s   ratio {ours / raw:.2f}")
+    raw, ours = best["raw bytes"] / 1e6, best["log bytes"] / 1e6
+    print(f"file   SQLite {raw:>10,.1f} MB       embedded log {ours:>10,.1f} MB       ratio {ours / raw:.2f}")
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -76,7 +93,7 @@ def raw_sqlite(path: Path, rows: list[tuple[bytes, bytes]], batch: int) -> dict[
 
     result = {"raw write": timed(write), "raw read": timed(read)}
     connection.close()
-    return result
+    return result | {"raw bytes": path.stat().st_size}
 
 
 def embedded_log(folder: Path, rows: list[tuple[bytes, bytes]], batch: int, partitions: int) -> dict[str, float]:
@@ -103,7 +120,7 @@ def embedded_log(folder: Path, rows: list[tuple[bytes, bytes]], batch: int, part
     result = {"log write": timed(write), "log read": timed(read)}
     producer.close()
     log.close()
-    return result
+    return result | {"log bytes": (folder / FILE_NAME).stat().st_size}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from headwater.worker.api import Fenced
 from .contract import LogError, UnknownTopic
 from .embedded_format import OFFSET_BITS
 from .embedded_groups import store_offsets
+from .embedded_prefixes import PrefixWriter
 from .embedded_store import Store
+from .prefix_choice import KEYS, VALUES
 
 
 @dataclass(slots=True)
@@ -52,19 +54,25 @@ class Transaction:
         return not self.rows and not self.offsets
 
 
-def apply_transaction(store: Store, transaction: Transaction, fence: tuple[str, int] | None) -> None:
+def apply_transaction(
+    store: Store, transaction: Transaction, fence: tuple[str, int] | None, prefixes: PrefixWriter
+) -> None:
     """Durable, all of it, when it returns; after an error, none of it.
 
     `fence`: transactional id and the epoch that it must still have. Raises `Fenced`, `UnknownTopic` (a topic was
     deleted meanwhile), `Retriable`, `LogError`.
     """
-    with store.write() as connection:
-        if fence is not None:
-            check_epoch(connection.execute(PRODUCER_EPOCH, fence[:1]).fetchall(), fence)
-        for key, rows in transaction.rows.items():
-            _append(connection, key, rows)
-        for group, offsets in transaction.offsets.items():
-            store_offsets(connection, group, offsets)
+    try:
+        with store.write() as connection:
+            if fence is not None:
+                check_epoch(connection.execute(PRODUCER_EPOCH, fence[:1]).fetchall(), fence)
+            for key, rows in transaction.rows.items():
+                _append(connection, key, rows, prefixes)
+            for group, offsets in transaction.offsets.items():
+                store_offsets(connection, group, offsets)
+    except BaseException:
+        prefixes.forget()
+        raise
 
 
 def next_epoch(store: Store, transactional_id: str, now_ms: int) -> int:
@@ -90,7 +98,7 @@ def check_epoch(rows: list[tuple[int]], fence: tuple[str, int]) -> None:
         )
 
 
-def _append(connection: sqlite3.Connection, key: int, rows: Rows) -> None:
+def _append(connection: sqlite3.Connection, key: int, rows: Rows, prefixes: PrefixWriter) -> None:
     count = len(rows.keys)
     ends = connection.execute(
         "UPDATE partition SET end_offset = end_offset + ?, rows = rows + ?, bytes = bytes + ? WHERE id = ? "
@@ -103,7 +111,19 @@ def _append(connection: sqlite3.Connection, key: int, rows: Rows) -> None:
     if end >> OFFSET_BITS:
         raise LogError(f"topic {rows.topic}: a partition of the embedded log holds at most {1 << OFFSET_BITS} offsets")
     first = key << OFFSET_BITS | (end - count)
+    ids = range(first, first + count)
+    split_keys = prefixes.split(connection, (key, end), KEYS, rows.keys)
+    split_values = prefixes.split(connection, (key, end), VALUES, rows.values)
+    if split_keys is None and split_values is None:
+        connection.executemany(
+            "INSERT INTO record (id, timestamp_ms, key, headers, value) VALUES (?, ?, ?, ?, ?)",
+            zip(ids, rows.timestamps_ms, rows.keys, rows.headers, rows.values, strict=True),
+        )
+        return
+    key_prefixes, keys = split_keys or ([None] * count, rows.keys)
+    value_prefixes, values = split_values or ([None] * count, rows.values)
     connection.executemany(
-        "INSERT INTO record (id, timestamp_ms, key, headers, value) VALUES (?, ?, ?, ?, ?)",
-        zip(range(first, first + count), rows.timestamps_ms, rows.keys, rows.headers, rows.values, strict=True),
+        "INSERT INTO record (id, timestamp_ms, key_prefix, key, headers, value_prefix, value) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        zip(ids, rows.timestamps_ms, key_prefixes, keys, rows.headers, value_prefixes, values, strict=True),
     )

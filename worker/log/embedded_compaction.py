@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from .embedded_format import OFFSET_BITS
+from .embedded_prefixes import RECORD_BYTES, PrefixCache
 from .embedded_store import Store
 from .topic_config import TopicSettingsParsed
 
@@ -36,6 +37,7 @@ class _Pass:
     now_ms: int
     removable_before: int
     cleaned: list[tuple[int, int]]
+    prefixes: PrefixCache
     last: dict[bytes, int] = field(default_factory=dict)
     tombstone_ms: int | None = None
 
@@ -71,7 +73,7 @@ def compact(store: Store, partition_id: int, settings: TopicSettingsParsed, now_
     cleaned = store.read("SELECT up_to, at_ms FROM cleaned WHERE partition = ? ORDER BY up_to", (partition_id,))
     horizon_ms = now_ms - settings.delete_retention_ms
     removable_before = max((up_to for up_to, at_ms in cleaned if at_ms <= horizon_ms), default=0)
-    run = _Pass(partition_id, begin, end, max(begin, clean), now_ms, removable_before, cleaned)
+    run = _Pass(partition_id, begin, end, max(begin, clean), now_ms, removable_before, cleaned, PrefixCache(store))
     yield from _read_keys(store, run, now_ms - settings.min_compaction_lag_ms)
     if run.up_to <= max(begin, clean) and (tombstone_ms is None or tombstone_ms > horizon_ms):
         return
@@ -86,16 +88,18 @@ def _read_keys(store: Store, run: _Pass, newest_ms: int) -> Iterator[None]:
     at, held = run.up_to, 0
     while at < run.end:
         rows = store.read(
-            "SELECT id, timestamp_ms, key FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            "SELECT id, timestamp_ms, key_prefix, key FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
             (base | at, base | run.end, _STEP_ROWS),
         )
         if not rows:
             break
-        for record_id, timestamp_ms, key in rows:
+        for record_id, timestamp_ms, key_prefix, key in rows:
             if timestamp_ms > newest_ms or held > _MOST_KEY_BYTES:
                 run.up_to = record_id - base
                 return
             if key is not None:
+                if key_prefix is not None:  # the same key may lie under several prefixes
+                    key = run.prefixes[key_prefix] + key
                 if key not in run.last:
                     held += len(key) + _KEY_OVERHEAD_BYTES
                 run.last[key] = record_id - base
@@ -109,16 +113,18 @@ def _sweep(store: Store, run: _Pass) -> Iterator[None]:
     at = run.begin
     while at < run.up_to:
         rows = store.read(
-            "SELECT id, key, value IS NULL, ifnull(length(key), 0) + ifnull(length(headers), 0) "
-            "+ ifnull(length(value), 0) FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            f"SELECT id, key_prefix, key, value IS NULL, {RECORD_BYTES} FROM record "  # noqa: S608
+            "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
             (base | at, base | run.up_to, _STEP_ROWS),
         )
         if not rows:
             return
         gone: list[tuple[int]] = []
         size = 0
-        for record_id, key, tombstone, record_bytes in rows:
+        for record_id, key_prefix, key, tombstone, record_bytes in rows:
             offset = record_id - base
+            if key_prefix is not None:
+                key = run.prefixes[key_prefix] + key
             if not _goes(run, offset, key, tombstone):
                 continue
             gone.append((record_id,))

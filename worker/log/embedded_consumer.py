@@ -13,6 +13,7 @@ from .contract import Assigned, LogError, Message, Revoked, UnknownTopic
 from .embedded_catalog import Catalog, in_list
 from .embedded_format import OFFSET_BITS
 from .embedded_groups import MEMBER_EPOCH, check_member, join_group, read_committed_offsets, store_offsets
+from .embedded_prefixes import PrefixCache
 from .embedded_store import Store
 from .embedded_subscription import Reading, Subscription, changed, wanted
 from .headers import unpack_headers
@@ -28,6 +29,7 @@ class EmbeddedConsumer:
         """Owns `store`."""
         self._store = store
         self._catalog = Catalog(store)
+        self._prefixes = PrefixCache(store)
         self._group = group
         self._subscription: Subscription | None = None
         self._reading: dict[TopicPartition, Reading] = {}
@@ -75,7 +77,8 @@ class EmbeddedConsumer:
             changes = self._store.changes()
             if changes != self._seen_changes or self._unread:
                 self._follow_group()
-                messages = self._fetch(max_records)
+                with self._store.snapshot():  # a deleted topic's prefixes go too: not between a record and its prefix
+                    messages = self._fetch(max_records)
                 self._seen_changes = changes
                 self._unread = bool(messages)
                 if messages:
@@ -202,11 +205,17 @@ class EmbeddedConsumer:
         base = partition_id << OFFSET_BITS
         offset, end = offsets
         size = count = 0
+        prefixes = self._prefixes
         with self._store.rows(
-            "SELECT id, timestamp_ms, key, headers, value FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            "SELECT id, timestamp_ms, key_prefix, key, headers, value_prefix, value FROM record "
+            "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
             (base | offset, base | end, most),
         ) as rows:
-            for record_id, timestamp_ms, key, blob, value in rows:
+            for record_id, timestamp_ms, key_prefix, key, blob, value_prefix, value in rows:
+                if key_prefix is not None:
+                    key = prefixes[key_prefix] + key
+                if value_prefix is not None:
+                    value = prefixes[value_prefix] + value
                 offset = record_id & _OFFSET_MASK
                 headers = unpack_headers(blob) if blob else ()
                 into.append(Message(topic, key, value, headers, timestamp_ms, number, offset))

@@ -39,9 +39,16 @@ TABLES: Final = (
         PRIMARY KEY (partition, up_to)) WITHOUT ROWID""",
     # Partitions of deleted topics whose records are still to be removed.
     "CREATE TABLE garbage (partition INTEGER PRIMARY KEY)",
+    # What many keys (kind 0) or values (kind 1) of a partition begin with.
+    """CREATE TABLE prefix (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, kind INTEGER NOT NULL,
+        bytes BLOB NOT NULL)""",
+    "CREATE INDEX prefix_of_partition ON prefix (partition, kind)",
+    # A key or value is its prefix's bytes, where it has a prefix, and then its own column.
     # key and headers before value: a scan for keys then reads no overflow pages.
     """CREATE TABLE record (
-        id INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL, key BLOB, headers BLOB, value BLOB)""",
+        id INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL, key_prefix INTEGER, key BLOB, headers BLOB,
+        value_prefix INTEGER, value BLOB)""",
     """CREATE TABLE producer (
         transactional_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, since_ms INTEGER NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE group_offset (

@@ -87,6 +87,7 @@ class Maintenance:
                         (*bounds, _STEP_ROWS),
                     ).rowcount
                     if gone == 0:
+                        connection.execute("DELETE FROM prefix WHERE partition = ?", (key,))
                         connection.execute("DELETE FROM garbage WHERE partition = ?", (key,))
                 yield
                 if gone == 0:

@@ -12,6 +12,7 @@ from headwater.worker.api import Fenced, TopicPartition
 from .contract import LogError, Message, MessageRefused
 from .embedded_append import PRODUCER_EPOCH, Rows, Transaction, apply_transaction, check_epoch, next_epoch
 from .embedded_catalog import Catalog, Topic
+from .embedded_prefixes import PrefixWriter
 from .embedded_store import Store
 from .headers import pack_headers
 from .partitioner import partition_for
@@ -40,6 +41,7 @@ class EmbeddedProducer:
         self._id = transactional_id
         self._epoch = -1
         self._state = _State.IDLE if transactional_id is None else _State.NEW
+        self._prefixes = PrefixWriter()
         self._pending = Transaction()
         self._pending_records = 0
         self._pending_bytes = 0
@@ -81,7 +83,7 @@ class EmbeddedProducer:
             if self._pending.empty():
                 self._check_epoch()
             else:
-                apply_transaction(self._store, self._pending, self._fence())
+                apply_transaction(self._store, self._pending, self._fence(), self._prefixes)
         except Fenced:
             self._state = _State.FENCED
             self._forget()
@@ -107,7 +109,7 @@ class EmbeddedProducer:
         self._expect(_State.IDLE, "flush")
         if not self._pending.empty():
             # Kept after an error: the next flush tries the same records again.
-            apply_transaction(self._store, self._pending, None)
+            apply_transaction(self._store, self._pending, None, self._prefixes)
             self._forget()
 
     def close(self) -> None:
@@ -126,6 +128,7 @@ class EmbeddedProducer:
         """Choose partitions and check every message before any of them is buffered."""
         placed: dict[int, Rows] = {}
         name, topic, limit, refuse_null, turn = "", None, 0, False, self._turn
+        only: int | None = None
         now_ms = _now_ms()
         for message in messages:
             if topic is None or message.topic != name:
@@ -133,12 +136,13 @@ class EmbeddedProducer:
                 topic = self._catalog.topic(name)
                 limit = topic.settings.max_message_bytes - _RECORD_OVERHEAD_BYTES
                 refuse_null = topic.settings.compact
+                only = topic.partition_ids[0] if len(topic.partition_ids) == 1 else None
             key, value = message.key, message.value
             headers = pack_headers(message.headers) if message.headers else None
             size = (len(key) if key else 0) + (len(value) if value else 0) + (len(headers) if headers else 0)
             if size > limit or (refuse_null and key is None):
                 raise _refusal(message, topic, size)
-            partition_id = _choose(message, topic, turn)
+            partition_id = _choose(message, topic, turn) if only is None or message.partition is not None else only
             rows = placed.get(partition_id)
             if rows is None:
                 rows = placed[partition_id] = Rows(name)
@@ -179,8 +183,6 @@ def _choose(message: Message, topic: Topic, turn: int) -> int:
     ids = topic.partition_ids
     number = message.partition
     if number is None:
-        if len(ids) == 1:
-            return ids[0]
         return ids[turn % len(ids) if message.key is None else partition_for(message.key, len(ids))]
     if not 0 <= number < len(ids):
         raise MessageRefused(

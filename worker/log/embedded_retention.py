@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .embedded_format import OFFSET_BITS
+from .embedded_prefixes import RECORD_BYTES
 from .embedded_store import Store
 from .topic_config import TopicSettingsParsed
 
@@ -28,8 +29,7 @@ def delete_expired(store: Store, partition_id: int, settings: TopicSettingsParse
         if begin == end or (excess <= 0 and not _first_is_older(store, base | begin, base | end, oldest_ms)):
             return
         rows = store.read(
-            "SELECT id, timestamp_ms, ifnull(length(key), 0) + ifnull(length(headers), 0) + ifnull(length(value), 0) "
-            "FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            f"SELECT id, timestamp_ms, {RECORD_BYTES} FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",  # noqa: S608
             (base | begin, base | end, _STEP_ROWS),
         )
         gone = size = 0

@@ -64,6 +64,16 @@ class Store:
             finally:
                 cursor.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read within the block is of one moment. Short: it holds up checkpoints."""
+        self.read("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:  # some errors end it by themselves
+                self.read("ROLLBACK")
+
     def changes(self) -> int:
         """A number that differs when another connection has committed since the last call. Costs microseconds."""
         return int(self.read("PRAGMA data_version")[0][0])

@@ -1,8 +1,8 @@
 """A process that the tests kill: commits transactions as fast as it can and says which ones were acknowledged.
 
-Each transaction n writes a random number of records `n:i/count` over all partitions of `topic`, a position n into the
-compacted `positions`, and n as the group's offset. Arguments: one JSON object on stdin. A line `n` on stdout follows
-the commit of n.
+Each transaction n writes a random number of records `n:i/count`, some of them behind a long beginning `#...#` that many
+share, over all partitions of `topic`, a position n into the compacted `positions`, and n as the group's offset.
+Arguments: one JSON object on stdin. A line `n` on stdout follows the commit of n.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from headwater.worker.api import TopicPartition
 from headwater.worker.log import Fenced, Log, Message, open_log
+
+BEGINNINGS = (b"", *(b"#" + letter * 700 + b"#" for letter in (b"a", b"b", b"c")))
 
 
 def keep_up(log: Log) -> None:
@@ -36,7 +38,11 @@ def main() -> None:
         try:
             producer.begin()
             producer.send(
-                Message(given["topic"], b"%d" % (index % 50), b"%d:%d/%d" % (number, index, count))
+                Message(
+                    given["topic"],
+                    b"%d" % (index % 50),
+                    random.choice(BEGINNINGS) + b"%d:%d/%d" % (number, index, count),
+                )
                 for index in range(count)
             )
             producer.send([Message(given["positions"], given["id"].encode(), b"%d" % number)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -207,7 +208,7 @@ def test_retention_by_size_keeps_at_least_that_much() -> None:
 
 def test_the_records_of_a_deleted_topic_go_and_their_space_comes_back() -> None:
     with yard() as made:
-        made.write(*((b"%d" % number, bytes(5000)) for number in range(20_000)))
+        made.write(*((b"%d" % number, os.urandom(5000)) for number in range(20_000)))
         made.log.delete_topic("t")
         made.log.create_topic("t", 1, {})
         made.producer.close()

@@ -160,7 +160,7 @@ def test_the_write_ahead_log_stays_bounded_while_somebody_reads(tmp_path: Path) 
     producer = log.producer()
     largest = 0
     for _ in range(60):
-        producer.send(Message("t", b"k", bytes(5000)) for _ in range(400))
+        producer.send(Message("t", b"k", os.urandom(5000)) for _ in range(400))
         producer.flush()
         largest = max(largest, (tmp_path / "log.db-wal").stat().st_size)
     over.set()
