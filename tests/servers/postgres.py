@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from .cache import SERVER_USER, cache_dir, is_root, server_folder, traversable
-from .process import free_port, kill_session, spawn
+from .process import free_port, kill_all, spawn
 
 SETTINGS = {
     "wal_level": "logical",
@@ -126,13 +126,13 @@ class PostgresServer:
             try:
                 self._process.wait(timeout_s)
             except subprocess.TimeoutExpired:
-                kill_session(self._process)
+                kill_all(self._process)
             self._process = None
 
     def kill(self) -> None:
         """SIGKILL to every server process."""
         if self._process is not None:
-            kill_session(self._process)
+            kill_all(self._process)
             self._process = None
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -47,11 +48,23 @@ def spawn(
         )
 
 
-def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the process and everything it started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    finally:
-        process.wait()
+def children_of(pid: int) -> list[int]:
+    """Its child processes that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rsplit(")", 1)[1].split()[:2]
+        except OSError:
+            continue  # it has just ended
+        if int(parent) == pid and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the process and its children; PostgreSQL's have sessions of their own."""
+    os.kill(process.pid, signal.SIGSTOP)  # so that it starts no further ones
+    for pid in [*children_of(process.pid), process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()

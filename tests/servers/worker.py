@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from .process import free_port
+from .process import children_of, free_port
 
 COMMAND = [sys.executable, "-m", "headwater.worker.cli.main"]
 
@@ -87,15 +87,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The worker's own child processes: tasks, jobs, plugin calls."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[1]) == self.pid and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-        return found
+        return children_of(self.pid)
 
     def kill(self) -> None:
         """SIGKILL to the worker alone; its children must notice by themselves."""
