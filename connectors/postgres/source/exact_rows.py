@@ -59,19 +59,26 @@ def exact_rows(
 
 def preview_rows(settings: Settings) -> Iterator[Record]:
     """Rows of every captured table in turn. Needs no slot and no publication, and leaves no trace."""
-    with connect(settings, "for a preview") as connection:
-        _begin(connection)
-        tables = _tables(connection, settings, ())
-        lsn = server.wal_end(connection)
-        moment = _moment(version_of(0, lsn), lsn)
-        open_tables = [_some_rows(connection, table, moment) for table in tables]
-        while open_tables:
-            for rows in list(open_tables):
-                record = next(rows, None)
-                if record is None:
-                    open_tables.remove(rows)
-                else:
-                    yield record
+    try:
+        with connect(settings, "for a preview") as connection:
+            yield from _rows_in_turn(connection, settings)
+    except psycopg.Error as error:
+        raise failure(error, "reading rows for a preview") from None
+
+
+def _rows_in_turn(connection: Connection, settings: Settings) -> Iterator[Record]:
+    _begin(connection)
+    tables = _tables(connection, settings, ())
+    lsn = server.wal_end(connection)
+    moment = _moment(version_of(0, lsn), lsn)
+    open_tables = [_some_rows(connection, table, moment) for table in tables]
+    while open_tables:
+        for rows in list(open_tables):
+            record = next(rows, None)
+            if record is None:
+                open_tables.remove(rows)
+            else:
+                yield record
 
 
 def _begin(connection: Connection) -> None:
