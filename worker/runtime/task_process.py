@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.api import ConfigError, Fenced
+from headwater.worker.api import Fenced, HeadwaterError
 from headwater.worker.config.plan import ConnectorPlan, build_plan
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.log import open_log
@@ -73,7 +73,7 @@ def main() -> int:
         _tell_error(tell, error)
         return FENCED_EXIT
     except Exception as error:  # the end of the line: whatever it is becomes the task's trace
-        log.error("the task fails: %s: %s", type(error).__name__, error, exc_info=not isinstance(error, ConfigError))
+        log.error("the task fails: %s: %s", type(error).__name__, error, exc_info=not isinstance(error, HeadwaterError))
         _tell_error(tell, error)
         return 1
     finally:
