@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.api import Fenced, HeadwaterError
+from headwater.worker.api import ConfigError, Fenced, HeadwaterError
 from headwater.worker.config.plan import ConnectorPlan, build_plan
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.log import open_log
