@@ -74,17 +74,21 @@ def is_secret_name(option: str) -> bool:
 def secret_values(raw: Mapping[str, str], expanded: Mapping[str, str], secret_options: Iterable[str] = ()) -> set[str]:
     """What has to stay out of every text: values of password options, of options so named, and all that `${…}` held.
 
+    What the config also says in plain words, such as its own name, is no secret because a variable holds it as well.
     `expanded` comes from `expand`; of a plain mapping the whole value counts where it differs from its text in `raw`.
     """
     named = set(secret_options)
+    plain = {text for option, text in raw.items() if expanded.get(option) == text and not is_secret_name(option)}
     filled_in = expanded.filled_in if isinstance(expanded, Expanded) else {}
     found: set[str] = set()
     for option, value in expanded.items():
         text = raw.get(option, value)
-        if option in named or is_secret_name(option):
+        secret = option in named or is_secret_name(option)
+        if secret:
             found.add(value)
         if text != value:
-            found |= filled_in.get(option, {value})
+            held = filled_in.get(option, {value})
+            found |= held if secret else held - plain
     return found
 
 

@@ -55,6 +55,14 @@ def test_what_counts_as_secret() -> None:
     assert not is_secret_name("tasks.max")
 
 
+def test_what_the_config_says_in_plain_words_is_no_secret() -> None:
+    raw = {"name": "nyc", "database.dbname": "${env:DB}", "database.password": "${env:DB}", "slot.name": "${env:SLOT}"}
+    expanded = expand(raw, {"DB": "nyc", "SLOT": "other"})
+    assert secret_values(raw, expanded) == {"nyc", "other"}  # a password is one, whatever else has its text
+    del raw["database.password"]
+    assert secret_values(raw, expand(raw, {"DB": "nyc", "SLOT": "other"})) == {"other"}
+
+
 def test_redacting() -> None:
     redactor = Redactor(["hunter2", "hunter2345", "ab", ""])
     assert redactor.redact("hunter2345 and hunter2 and ab") == "*** and *** and ab"
