@@ -58,7 +58,7 @@ class LiveWriter(threading.Thread):
                 with psycopg.connect(self._dsn, connect_timeout=5) as connection:
                     while not self._ending.is_set():
                         self._transaction(connection)
-                        time.sleep(0.005)
+                        time.sleep(0.02)
             except psycopg.OperationalError:
                 time.sleep(0.1)  # the server is being restarted
             except Exception as error:

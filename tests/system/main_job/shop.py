@@ -204,7 +204,7 @@ class Shop:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"it did not happen\n{self.progress()}\n{self.worker.tail()}"
-            time.sleep(0.02)
+            time.sleep(0.04)
 
     def wait_for_end(self, job: str) -> dict[str, Any]:
         """How a job has ended."""
