@@ -56,7 +56,7 @@ debian:
 	@[ -x /usr/lib/postgresql/15/bin/postgres ] || { echo 'The tests need PostgreSQL 15 beside 18: apt-get install postgresql-15'; exit 1; }
 
 test-fast: $(VENV)/test.stamp
-	$(PYTEST) tests/unit tests/contract
+	$(PYTEST) -n 3 tests/unit tests/contract
 
 test: debian $(VENV)/test.stamp
 	$(PYTEST) -m 'not long'
