@@ -28,11 +28,15 @@ class Projection(NamedTuple):
         return row
 
     def _row(self, value: dict[str, Any]) -> dict[str, Any]:
-        if self.pick is not None:
-            try:
-                return dict(zip(self.names, self.pick(value), strict=True))
-            except KeyError:  # a field is absent, which means null
-                pass
+        if self.pick is None:
+            return self._row_with_nulls(value)
+        try:
+            return dict(zip(self.names, self.pick(value), strict=True))
+        except KeyError:
+            return self._row_with_nulls(value)
+
+    def _row_with_nulls(self, value: dict[str, Any]) -> dict[str, Any]:
+        """A field that is absent is null."""
         return {new: value.get(old) for new, old in self.fields}
 
 
