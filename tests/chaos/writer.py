@@ -12,7 +12,8 @@ from psycopg import sql
 
 SCHEMA = """
 CREATE TABLE account (id int PRIMARY KEY, owner text NOT NULL, balance numeric(12, 2) NOT NULL, seen timestamptz);
-CREATE TABLE entry (account int, number int, amount numeric(30, 10), note text, tags text[], PRIMARY KEY (account, number));
+CREATE TABLE entry (account int, number int, amount numeric(30, 10), note text, tags text[],
+    PRIMARY KEY (account, number));
 CREATE TABLE document (id int PRIMARY KEY, title text, body text, extra jsonb);
 ALTER TABLE document ALTER COLUMN body SET STORAGE EXTERNAL;
 """
