@@ -75,7 +75,10 @@ class Demo:
         writer.start()
         begin = time.monotonic()
         self.worker.start()
-        wait_for("snapshot -> topics -> view", self.progress, lambda: True)
+        try:
+            wait_for("snapshot -> topics -> view", self.progress, lambda: True)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.worker.tail()}") from error
         add_a_column(self.server.dsn("nyc"))
         time.sleep(1)
         self.say(f"live changes while it ran, and a new column: {dict(writer.stop())}")
@@ -115,6 +118,8 @@ class Demo:
 
     def progress(self) -> tuple[int, int]:
         """Rows in the view, rows at the source."""
+        if not self.worker.running():
+            raise AssertionError(f"headwater run has ended\n{self.worker.tail()}")
         return self.count("views"), self.count("nyc")
 
     def count(self, database: str) -> int:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 PLAIN_EVERY_S = 3.0
 
@@ -19,19 +19,18 @@ def wait_for(
     console = Console(file=sys.stderr)
     start = last_line = time.monotonic()
     columns = (
-        TextColumn("   {task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        TextColumn("   {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task(title, total=None, rate="")
+        task = bars.add_task(title, total=None, speed="")
         while True:
             amount, total = measure()
             now = time.monotonic()
             rate = amount / (now - start) if now > start else 0.0
-            bars.update(task, completed=amount, total=total, rate=f"{rate:,.0f} rows/s")
+            left = f", about {(total - amount) / rate:.0f} s left" if rate and total > amount else ""
+            bars.update(task, completed=amount, total=total, speed=f"{rate:,.0f} rows/s{left}")
             if not console.is_terminal and now - last_line >= PLAIN_EVERY_S:
                 last_line = now
-                left = f", about {(total - amount) / rate:.0f} s left" if rate and total > amount else ""
                 print(f"   {title}: {amount:,} of {total:,} rows, {rate:,.0f} rows/s{left}", file=sys.stderr)
             if amount >= total and done():
                 return now - start
