@@ -20,7 +20,7 @@ PACKAGES := worker connectors transforms
 .PHONY: help demo demo-clean test-fast test test-all check format bench reference clean
 
 help:
-	@echo 'make demo        replicate a database into topics, keep a view, rebuild it from offset zero (4 minutes)'
+	@echo 'make demo        replicate a database into topics, keep a view, rebuild it from offset zero (about 3 minutes)'
 	@echo 'make demo-clean  remove what the demo made'
 	@echo 'make test-fast   unit and contract tests (90 s)'
 	@echo 'make test        all tests but the long chaos runs'
