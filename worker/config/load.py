@@ -6,6 +6,7 @@ Formats, by suffix: `.yaml`/`.yml` (one connector, a list, or `connectors:` with
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,9 @@ def _read_file(path: Path) -> tuple[list[ConnectorFile], list[Located]]:
 
 def _documents(path: Path, problems: list[Located]) -> list[Node]:
     reader = _READERS.get(path.suffix.lower())
+    if not os.path.lexists(path):
+        problems.append(Located(str(path), None, Problem("", "there is no such file")))
+        return []
     if reader is None:
         hint = f"config files end in {', '.join(SUFFIXES)}"
         problems.append(Located(str(path), None, Problem("", f"unknown kind of file {path.suffix!r}", hint)))

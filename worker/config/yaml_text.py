@@ -25,6 +25,8 @@ def read_yaml(text: str) -> list[Node]:
         mark = error.problem_mark or error.context_mark
         context = f" {error.context}" if error.context and "expected" not in (error.problem or "") else ""
         message = f"{error.problem or error.context}{context if error.problem else ''}"
+        if "'\\t' that cannot start" in message:
+            message = "indent with spaces, not tabs"
         raise TextError(message, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

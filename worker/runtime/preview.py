@@ -35,6 +35,7 @@ from headwater.worker.config.policies import ErrorPolicy
 from headwater.worker.config.stages import Stage
 from headwater.worker.log import open_log
 from headwater.worker.log.contract import Log, Message
+from headwater.worker.log.embedded import FILE_NAME
 from headwater.worker.observe.metrics import TaskMetrics
 
 from .errors import RecordErrors
@@ -92,6 +93,9 @@ class _Run:
                 yield self._through(_record(record), lambda: map(_message, pipe.process([record])))  # noqa: B023
 
     def sink(self) -> Generator[Shown, None, None]:
+        if not self._settings.get("bootstrap.servers") and not (self._data_dir / FILE_NAME).exists():
+            self.notes.append(f"there is no log in {self._data_dir}")
+            return  # opening it would make it
         pipe = SinkPipe(self._plan, self._errors, self._metrics)
         with closing(open_log(self._settings, self._data_dir)) as the_log:
             view = self._view()

@@ -7,6 +7,7 @@ Where a default differs from Debezium's, `doc` says so and why.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
@@ -31,16 +32,26 @@ def split_list(text: str | None, separator: str = ",") -> list[str]:
 
 
 def _patterns(value: Any) -> str | None:
-    for part in split_list(value):
-        try:
-            re.compile(part)
-        except re.error as error:
-            return f"{part!r} is not a regular expression: {error}"
+    return next((wrong for part in split_list(value) if (wrong := _no_pattern(part))), None)
+
+
+def _no_pattern(text: str) -> str | None:
+    """What is wrong with it; also what Python only warns of, for another Python may read it differently."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(text)
+    except (re.error, Warning) as error:
+        return f"{text!r} is not a regular expression: {error}"
     return None
 
 
 def _matching(pattern: str, meaning: str) -> Callable[[Any], str | None]:
     return lambda value: None if value is None or re.fullmatch(pattern, value) else f"must be {meaning}"
+
+
+def _port(value: Any) -> str | None:
+    return None if 1 <= value <= 65_535 else "must be a port: 1 to 65535"
 
 
 def _operations(value: Any) -> str | None:
@@ -52,7 +63,10 @@ def _operations(value: Any) -> str | None:
 
 def _table_lists(value: Any) -> str | None:
     wrong = next((item for item in split_list(value, ";") if not re.fullmatch(r"[^:]+:[^:]+", item)), None)
-    return f"{wrong!r} must look like schema.table:column,column" if wrong else None
+    if wrong:
+        return f"{wrong!r} must look like schema.table:column,column"
+    tables = (item.rpartition(":")[0].strip() for item in split_list(value, ";"))
+    return next((wrong for table in tables if (wrong := _no_pattern(table))), None)
 
 
 def _identities(value: Any) -> str | None:
@@ -79,7 +93,7 @@ def _group(name: str, options: Iterable[Option]) -> list[Option]:
 CONNECTION: Final = _group("Connection", [
     Option("database.hostname", doc="Host name or address of the server, or the folder of its Unix socket.",
            importance="high"),
-    _number("database.port", 5432, "Port of the server.", 1, importance="high"),
+    Option("database.port", INT, 5432, "Port of the server.", importance="high", validate=_port),
     Option("database.user", doc="User to connect as. It needs REPLICATION, and SELECT on the tables.",
            importance="high"),
     Option("database.password", PASSWORD, None, "The user's password.", importance="high"),

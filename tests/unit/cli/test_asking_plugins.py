@@ -140,6 +140,15 @@ value.converter.schemas.enable: false
     log.close()
 
 
+def test_preview_of_a_view_makes_no_data_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "view.yaml"
+    path.write_text(f"name: view\nconnector.class: SqliteView\npath: {tmp_path}/view.db\nfields: a\ntopics: rows\n")
+    data = tmp_path / "data"
+    assert main(["preview", str(path), "--data", str(data)]) == 0
+    assert f"there is no log in {data}" in capsys.readouterr().err
+    assert not data.exists()
+
+
 def test_preview_refuses_what_lint_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preview", source_file(tmp_path, "${env:NOT_SET_HERE}", "paht: x\n")]) == 1
     captured = capsys.readouterr()

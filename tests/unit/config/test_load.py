@@ -99,8 +99,7 @@ def test_yaml_merge_keys_and_anchors(tmp_path: Path) -> None:
         ("name: a\nconfig: {x: 1}\nextra: 1\n", "a.yaml:3: extra: stands beside config (move it into config)"),
         ("name: a\nconfig: {name: b}\n", "a.yaml:2: name: is 'a' outside of config and 'b' in it"),
         ("name: a\nx: [1, 2\ny: 3\n", "a.yaml:3:2: expected ',' or ']', but got ':'\n    y: 3\n     ^"),
-        ("name: a\n\tx: 1\n", "a.yaml:2:1: found character '\\t' that cannot start any token "
-         "while scanning for the next token\n    \tx: 1\n    ^"),
+        ("name: a\n\tx: 1\n", "a.yaml:2:1: indent with spaces, not tabs\n    \tx: 1\n    ^"),
         ("", "a.yaml: the file holds no connector"),
         ("? [a]\n: 1\n", "a.yaml:1:3: a key must be a plain text\n    ? [a]\n      ^"),
     ],
@@ -206,8 +205,12 @@ def test_everything_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
         load_files([tmp_path, tmp_path / "gone.yaml", tmp_path / "ignored.txt"])
     texts = [str(p).replace(f"{tmp_path}/", "") for p in caught.value.problems]
     assert [text.partition(" ")[0] for text in texts] == ["a.yaml:1:", "b.json:1:2:", "gone.yaml:", "ignored.txt:"]
-    assert texts[2] == "gone.yaml: cannot be read: No such file or directory"
+    assert texts[2] == "gone.yaml: there is no such file"
     assert texts[3] == "ignored.txt: unknown kind of file '.txt' (config files end in .yaml, .yml, .json, .properties)"
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    assert problems(tmp_path / "gone") == ["gone: there is no such file"]
 
 
 def test_text_that_is_not_utf8(tmp_path: Path) -> None:

@@ -82,6 +82,10 @@ def test_is_known(name: str) -> None:
         ("plugin.name", "decoderbufs"),
         ("skipped.operations", "x"),
         ("table.include.list", "("),
+        ("table.include.list", "public[[.*"),  # Python warns of a "possible nested set"
+        ("message.key.columns", "public.(:id"),
+        ("database.port", "99999"),
+        ("database.port", "0"),
         ("slot.name", "Upper"),
     ],
 )
