@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -44,7 +45,7 @@ def command(files: tuple[Path, ...], worker_path: Path | None, as_json: bool) ->
             print_table(("connector", "", "what", ""), rows)
         for finding in findings:
             if finding["fix"]:
-                click.echo(f"\n{finding['connector']}, {finding['subject']}:\n  {finding['fix']}")
+                click.echo(f"\n{finding['connector']}, {finding['subject']}:\n{indent(finding['fix'], '  ')}")
     return 1 if problems or any(finding["level"] == "error" for finding in findings) else 0
 
 

@@ -36,18 +36,23 @@ class Capturer:
         self._filter = filter
         self._left_out: set[str] = set()
 
-    def capture(self, lenient: bool) -> Capture:
+    def capture(self, lenient: bool, may_be_none: bool = True) -> Capture:
         """Find the tables and bring the publication into step.
 
         `lenient`: a table that has come since and cannot be published is left out with a warning; else `Fatal`.
+        `may_be_none`: no table matches, and that is fine; else `Fatal`, and nothing is made on the server.
         """
         existing = find_publication(self._connection, self._settings.publication)
         via_root = self._settings.partition_root
         if existing is not None and self._settings["publication.autocreate.mode"] != "filtered":
             via_root = existing.via_root
         tables = captured(candidates(self._connection), self._filter, via_root)
-        if not tables and not lenient:
-            _log.warning("no table of database %r matches the filters yet", self._settings["database.dbname"])
+        if not tables and not may_be_none:
+            raise Fatal(
+                f"no table of database {self._settings['database.dbname']!r} matches the filters; no slot and no "
+                "publication was made. See table.include.list and schema.include.list: they match whole names, as "
+                "schema.table"
+            )
         self._check(tables)
         if lenient and existing is not None:
             tables = [table for table in tables if self._can_publish(table, existing)]

@@ -9,9 +9,10 @@ import psycopg
 
 from headwater.worker.api import Finding, HeadwaterError
 
-from .connection import Connection, address, connect, value
+from .connection import Connection, address, open_connection, rows, value
+from .failures import connection_fix, quoted
 from .publication import Publication, find_publication, identity_fix, statement_text
-from .server import OLDEST, backends_in_the_way, version
+from .server import OLDEST, backends_in_the_way, may_replicate, version
 from .settings import Settings
 from .slot import find_slot
 from .tables import Candidate, TableFilter, candidates, captured
@@ -20,16 +21,18 @@ from .tables import Candidate, TableFilter, candidates, captured
 def check_server(settings: Settings) -> list[Finding]:
     """Everything that a start would need, also where an earlier answer was an error."""
     try:
-        connection = connect(settings)
-    except HeadwaterError as error:
-        message = str(error).split(". Headwater")[0]
-        return [Finding("error", "connection", message, "let the server accept this user from here (pg_hba.conf)")]
+        connection = open_connection(settings)
+    except psycopg.Error as error:
+        message = f"connecting to {address(settings)}: {' '.join(str(error).split())}"
+        fix = connection_fix(error, settings["database.dbname"], settings["database.user"])
+        return [Finding("error", "connection", message, fix)]
     with connection:
         findings = [Finding("ok", "connection", f"connected to {address(settings)}")]
         findings += [found for look in _OF_THE_SERVER for found in _safely(look, connection, settings)]
         return findings + _safely(_tables, connection, settings)
 
 
+_RESTART: Final = "-- then restart the server"
 Look = Callable[[Connection, Settings], Iterable[Finding]]
 
 
@@ -58,22 +61,16 @@ def _wal_level(connection: Connection, settings: Settings) -> Iterable[Finding]:
     if level == "logical":
         yield Finding("ok", "wal_level", "logical")
     else:
-        fix = "ALTER SYSTEM SET wal_level = 'logical'; then restart the server"
+        fix = f"ALTER SYSTEM SET wal_level = 'logical';\n{_RESTART}"
         yield Finding("error", "wal_level", f"is {level}: changes cannot be read", fix)
 
 
 def _replication_privilege(connection: Connection, settings: Settings) -> Iterable[Finding]:
     user = settings["database.user"]
-    may = value(
-        connection,
-        "SELECT rolsuper OR rolreplication OR EXISTS (SELECT FROM pg_roles g WHERE g.rolname IN ('rds_replication', "
-        "'cloudsqlsuperuser', 'azure_pg_admin') AND pg_has_role(g.oid, 'MEMBER')) "
-        "FROM pg_roles WHERE rolname = current_user",
-    )
-    if may:
+    if may_replicate(connection):
         yield Finding("ok", "replication privilege", f"{user} may replicate")
     else:
-        fix = f'ALTER ROLE "{user}" REPLICATION'
+        fix = f"ALTER ROLE {quoted(user)} REPLICATION;\n-- on Amazon RDS: GRANT rds_replication TO {quoted(user)};"
         yield Finding("error", "replication privilege", f"{user} may not open a replication connection", fix)
 
 
@@ -82,15 +79,15 @@ def _slot(connection: Connection, settings: Settings) -> Iterable[Finding]:
     limit = int(value(connection, "SHOW max_replication_slots"))
     free = limit - int(value(connection, "SELECT count(*) FROM pg_replication_slots"))
     if slot is not None and slot.lost:
-        drop = f"SELECT pg_drop_replication_slot('{slot.name}')"
-        fix = f"{drop}; delete this connector's offsets and topics and start again"
+        drop = f"SELECT pg_drop_replication_slot('{slot.name}');"
+        fix = f"{drop}\n-- then delete this connector's offsets and topics and start again"
         yield Finding("error", "slot", f"{slot.name} has lost its WAL: {slot.lost}", fix)
     elif slot is not None:
         used = f", in use by pid {slot.active_pid}" if slot.active_pid else ""
         yield Finding("ok", "slot", f"{slot.name} is there, {slot.lag_bytes:,} bytes of WAL behind{used}")
     elif free > 0:
         yield Finding("ok", "slot", f"{settings.slot} will be made")
-    fix = f"ALTER SYSTEM SET max_replication_slots = {limit + 4}; then restart the server"
+    fix = f"ALTER SYSTEM SET max_replication_slots = {limit + 4};\n{_RESTART}"
     if free < 1 and slot is None:
         yield Finding("error", "free slots", f"all {limit} replication slots are taken", fix)
     elif free < 1:
@@ -105,7 +102,7 @@ def _wal_senders(connection: Connection, settings: Settings) -> Iterable[Finding
     busy = int(value(connection, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'"))
     free = limit - busy
     if free < 2:
-        fix = f"ALTER SYSTEM SET max_wal_senders = {limit + 4}; then restart the server"
+        fix = f"ALTER SYSTEM SET max_wal_senders = {limit + 4};\n{_RESTART}"
         level: Final = "error" if free < 1 else "warning"
         yield Finding(level, "wal senders", f"{free} of {limit} free, two are needed at times", fix)
     else:
@@ -120,7 +117,7 @@ def _old_transactions(connection: Connection, settings: Settings) -> Iterable[Fi
     )
     if old:
         message = f"a new slot waits for transactions that write to end: {backends_in_the_way(connection)}"
-        yield Finding("warning", "old transactions", message, "end them, e.g. SELECT pg_terminate_backend(PID)")
+        yield Finding("warning", "old transactions", message, "-- end them, e.g.\nSELECT pg_terminate_backend(PID);")
 
 
 def _tables(connection: Connection, settings: Settings) -> Iterable[Finding]:
@@ -149,38 +146,64 @@ def _publication(
         if not missing:
             yield Finding("ok", "publication", f"{name} holds all captured tables")
         elif mode != "filtered" or not all(t.owned for t in missing):
-            names = ", ".join(f'"{t.schema}"."{t.name}"' for t in missing)
+            names = ", ".join(f"{quoted(t.schema)}.{quoted(t.name)}" for t in missing)
+            fix = f"{_in_database(settings)}\nALTER PUBLICATION {quoted(name)} ADD TABLE {names};"
             message = f"{name} does not hold {', '.join(t.full_name for t in missing)}"
-            yield Finding("error", "publication", message, f'ALTER PUBLICATION "{name}" ADD TABLE {names}')
+            yield Finding("error", "publication", message, fix)
         else:
             yield Finding("ok", "publication", f"{len(missing)} tables will be added to {name}")
         return
     statement = statement_text(connection, settings, tables)
     if mode == "disabled":
-        yield Finding("error", "publication", f"{name} does not exist and autocreate.mode is disabled", statement)
+        fix = f"{_in_database(settings)}\n{statement};"
+        yield Finding("error", "publication", f"{name} does not exist and autocreate.mode is disabled", fix)
         return
-    database = settings["database.dbname"]
     superuser = value(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     others = ", ".join(t.full_name for t in tables if not t.owned)
-    by_hand = f"as their owner or a superuser: {statement}; and set publication.autocreate.mode = disabled"
+    by_hand = f"{_in_database(settings)}\n{statement};\n-- and set publication.autocreate.mode: disabled"
     if mode == "all_tables" and not superuser:
         yield Finding("error", "publication", f"only a superuser may create {name} FOR ALL TABLES", by_hand)
     elif mode == "filtered" and others:
-        yield Finding("error", "publication", f"{user} does not own {others}, so it cannot publish them", by_hand)
+        yield Finding("error", "publication", f"{user} does not own {others}, so it cannot publish them",
+                      _ways_to_publish(connection, settings, tables, by_hand))  # fmt: skip
     elif not value(connection, "SELECT has_database_privilege(current_database(), 'CREATE')"):
-        fix = f'GRANT CREATE ON DATABASE "{database}" TO "{user}"'
-        yield Finding("error", "publication", f"{user} may not create {name}", fix)
+        yield Finding("error", "publication", f"{user} may not create {name}",
+                      _ways_to_publish(connection, settings, tables, by_hand))  # fmt: skip
     else:
         yield Finding("ok", "publication", f"{name} will be made: {statement}")
+
+
+def _ways_to_publish(connection: Connection, settings: Settings, tables: list[Candidate], by_hand: str) -> str:
+    """Rights with which Headwater keeps the publication, or `by_hand`. Never a superuser's rights: too much to give."""
+    user = quoted(settings["database.user"])
+    owners = rows(
+        connection,
+        "SELECT DISTINCT r.rolname, r.rolsuper FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner "
+        "WHERE c.oid = ANY(%s) ORDER BY 1",
+        [[t.oid for t in tables if not t.owned]],
+    )
+    if any(superuser for _, superuser in owners):
+        return by_hand
+    grants = [f"GRANT {quoted(owner)} TO {user};" for owner, _ in owners]
+    if not value(connection, "SELECT has_database_privilege(current_database(), 'CREATE')"):
+        grants.append(f"GRANT CREATE ON DATABASE {quoted(settings['database.dbname'])} TO {user};")
+    return "\n".join(["-- either let Headwater make it:", *grants, "-- or make it yourself:", by_hand])
+
+
+def _in_database(settings: Settings) -> str:
+    return f"-- in database {settings['database.dbname']}, as the tables' owner or a superuser:"
 
 
 def _table(settings: Settings, table: Candidate) -> Iterable[Finding]:
     user = settings["database.user"]
     if not table.readable and settings.snapshots:
-        on_schema = f'GRANT USAGE ON SCHEMA "{table.schema}" TO "{user}"'
-        fix = f'{on_schema}; GRANT SELECT ON "{table.schema}"."{table.name}" TO "{user}"'
+        schema = quoted(table.schema)
+        fix = (
+            f"{_in_database(settings)}\nGRANT USAGE ON SCHEMA {schema} TO {quoted(user)};\n"
+            f"GRANT SELECT ON {schema}.{quoted(table.name)} TO {quoted(user)};"
+        )
         yield Finding("error", table.full_name, f"{user} may not read it", fix)
-    fix = identity_fix(table)
+    fix = f"{_in_database(settings)}\n{identity_fix(table)};"
     if table.replica_identity == "n":
         message = "replica identity nothing: PostgreSQL refuses its updates and deletes, only inserts are captured"
         yield Finding("warning", table.full_name, message, fix)

@@ -44,17 +44,22 @@ def parameters(settings: Settings, **more: Any) -> dict[str, Any]:
 
 def connect(settings: Settings, purpose: str = "") -> Connection:
     """An autocommit connection for queries. Raises `Retriable` or `Fatal`."""
-    where = f"connecting to {address(settings)}"
     try:
-        connection = psycopg.connect(**parameters(settings), autocommit=True, prepare_threshold=None)
-        try:
-            _prepare(connection, settings)
-        except psycopg.Error:
-            connection.close()
-            raise
-        return connection
+        return open_connection(settings)
     except psycopg.Error as error:
-        raise failure(error, f"{where}{f' {purpose}' if purpose else ''}") from None
+        doing = f"connecting to {address(settings)}{f' {purpose}' if purpose else ''}"
+        raise failure(error, doing) from None
+
+
+def open_connection(settings: Settings) -> Connection:
+    """The same. Raises psycopg's errors."""
+    connection = psycopg.connect(**parameters(settings), autocommit=True, prepare_threshold=None)
+    try:
+        _prepare(connection, settings)
+    except psycopg.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: Connection, settings: Settings) -> None:

@@ -25,9 +25,17 @@ _WAYS_OUT: Final[dict[str, str]] = {
     "53400": "drop a slot that nobody needs, or raise max_replication_slots and max_wal_senders (a restart)",
     "42501": "give the user what it lacks: `headwater check` lists the statements",
 }
+_NO_CONNECT: Final = re.compile(r"permission denied for database", re.I)
+_NO_ANSWER: Final = (
+    (re.compile(r"failed to resolve|could not translate host name", re.I), "check database.hostname"),
+    (re.compile(r"certificate|\bSSL\b", re.I), "check database.sslmode and the other database.ssl options"),
+)
 _BY_TEXT: Final = (
     (re.compile(r"password authentication failed|no password supplied", re.I), "28P01"),
-    (re.compile(r"no pg_hba.conf entry|role .* does not exist|is not permitted to log in", re.I), "28000"),
+    (
+        re.compile(r"no pg_hba.conf entry|pg_hba.conf rejects|role .* does not exist|is not permitted to log in", re.I),
+        "28000",
+    ),
     (re.compile(r"database .* does not exist", re.I), "3D000"),
     (re.compile(r"permission denied|must be superuser or replication role", re.I), "42501"),
 )
@@ -40,6 +48,24 @@ def sqlstate(error: psycopg.Error) -> str:
         return error.sqlstate
     text = str(error)
     return next((state for pattern, state in _BY_TEXT if pattern.search(text)), "")
+
+
+def connection_fix(error: psycopg.Error, database: str, user: str) -> str:
+    """What to do about a connection that failed: SQL where SQL helps. Says nothing of `headwater check`."""
+    text, state = str(error), sqlstate(error)
+    if state == "42501":
+        if _NO_CONNECT.search(text):
+            return f"GRANT CONNECT ON DATABASE {quoted(database)} TO {quoted(user)};"
+        return "give the user what it lacks"
+    if state:
+        return _WAYS_OUT.get(state, "")
+    steps = (step for pattern, step in _NO_ANSWER if pattern.search(text))
+    return next(steps, "check database.hostname and database.port, and that the server runs and lets this host in")
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def failure(error: psycopg.Error, doing: str, after_s: float | None = None) -> HeadwaterError:

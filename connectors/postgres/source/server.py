@@ -9,6 +9,7 @@ from typing import Final
 from headwater.worker.api import Fatal
 
 from .connection import Connection, rows, value
+from .failures import quoted
 from .lsn import parse_lsn
 from .replication import Replication
 
@@ -54,8 +55,20 @@ def version(connection: Connection) -> int:
     return connection.info.server_version
 
 
+def may_replicate(connection: Connection) -> bool:
+    """May the user who logged in open a replication connection? Hosted servers have roles of their own for it."""
+    return bool(
+        value(
+            connection,
+            "SELECT rolsuper OR rolreplication OR EXISTS (SELECT FROM pg_roles g WHERE g.rolname IN ("
+            "'rds_replication', 'cloudsqlsuperuser', 'azure_pg_admin') AND pg_has_role(session_user, g.oid, 'MEMBER')) "
+            "FROM pg_roles WHERE rolname = session_user",
+        )
+    )
+
+
 def demand_logical(connection: Connection) -> None:
-    """Raises `Fatal` for a server that cannot be captured at all."""
+    """Raises `Fatal` for a server that cannot be captured at all, or not by this user."""
     if version(connection) < OLDEST:
         raise Fatal(f"the server is PostgreSQL {version(connection) // 10_000}; Headwater needs 13 or newer")
     level = value(connection, "SHOW wal_level")
@@ -63,6 +76,12 @@ def demand_logical(connection: Connection) -> None:
         raise Fatal(
             f"the server has wal_level = {level}, so that changes cannot be read; nothing was started. Run ALTER "
             "SYSTEM SET wal_level = 'logical' and restart the server"
+        )
+    if not may_replicate(connection):
+        user = connection.info.user
+        raise Fatal(
+            f"{user!r} may not open a replication connection; nothing was started. Run ALTER ROLE {quoted(user)} "
+            "REPLICATION; (on Amazon RDS GRANT rds_replication), then restart the task"
         )
 
 

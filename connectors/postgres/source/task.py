@@ -89,7 +89,8 @@ class PostgresSource(Source):
         self._describer = Describer(control, settings, self._filter, self._context.task)
         self._capturer = Capturer(control, settings, self._filter)
         # before the slot: the server decodes a change with the catalogue of its time
-        capture = self._capturer.capture(lenient=stored.stream is not None)
+        begun = stored.stream is not None or bool(stored.tables)
+        capture = self._capturer.capture(lenient=stored.stream is not None, may_be_none=begun)
         if settings.streams:
             self._start = self._find_start(stored)
         self._tables: dict[str, TablePosition] = dict(stored.tables)

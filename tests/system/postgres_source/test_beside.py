@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from headwater.connectors.postgres.source import PostgresSourceConnector
-from headwater.worker.api import Finding, Record
+from headwater.worker.api import Fatal, Finding, Record
 from tests.conftest import Database
 from tests.servers.postgres import running
 
@@ -46,7 +46,7 @@ def test_everything_that_is_missing_with_the_statement_that_helps() -> None:
             db.execute("ALTER TABLE n REPLICA IDENTITY NOTHING")
             found = wrong(CONNECTOR.check(parse(database, **{"database.user": "bob"})))
             assert found["wal_level"].startswith("ALTER SYSTEM SET wal_level = 'logical'")
-            assert found["replication privilege"] == 'ALTER ROLE "bob" REPLICATION'
+            assert found["replication privilege"].startswith('ALTER ROLE "bob" REPLICATION;\n-- ')
             assert "max_replication_slots" in found["free slots"] and "max_wal_senders" in found["wal senders"]
             assert 'FOR TABLE ONLY "public"."k", ONLY "public"."n", ONLY "public"."t"' in found["publication"]
             assert "REPLICA IDENTITY FULL" in found["public.k"] and "REPLICA IDENTITY FULL" in found["public.n"]
@@ -59,7 +59,77 @@ def test_everything_that_is_missing_with_the_statement_that_helps() -> None:
             left = wrong(CONNECTOR.check(parse(database, **{"database.user": "bob"})))
             assert set(left) == {"wal_level", "free slots", "wal senders", "public.k", "public.n"}
     unreachable = wrong(CONNECTOR.check(parse(database)))
-    assert set(unreachable) == {"connection"}
+    assert list(unreachable) == ["connection"] and "database.port" in unreachable["connection"]
+
+
+def test_why_there_is_no_connection(any_database: Database) -> None:
+    def fix(**options: str) -> str:
+        [finding] = CONNECTOR.check(parse(any_database, **options))
+        assert finding.subject == "connection" and "headwater check" not in finding.message + finding.fix
+        return finding.fix
+
+    assert fix(database__dbname="no such") == "check database.dbname"
+    assert fix(database__hostname="nowhere.invalid") == "check database.hostname"
+    assert "database.port" in fix(database__port="1")
+    assert "pg_hba.conf" in fix(database__user="nobody at all")
+    name = any_database.name
+    with any_database.connect() as db:
+        db.execute(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+        db.execute(f"CREATE ROLE away_{name} LOGIN")
+        grant = fix(database__user=f"away_{name}")
+        assert grant == f'GRANT CONNECT ON DATABASE "{name}" TO "away_{name}";'
+        db.execute(grant)
+        assert len(CONNECTOR.check(parse(any_database, database__user=f"away_{name}"))) > 1
+        db.execute(f"REVOKE CONNECT ON DATABASE {name} FROM away_{name}")
+        db.execute(f"DROP ROLE away_{name}")
+
+
+def test_two_ways_to_a_publication(any_database: Database) -> None:
+    name = any_database.name
+    owner, user = f"owner_{name}", f"reader_{name}"
+    with any_database.connect() as db:
+        db.execute(f"CREATE ROLE {owner}")
+        db.execute(f"CREATE ROLE {user} LOGIN REPLICATION")
+        db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        db.execute(f"ALTER TABLE t OWNER TO {owner}")
+        fix = wrong(CONNECTOR.check(parse(any_database, database__user=user)))["publication"]
+        assert f"-- in database {name}," in fix and "autocreate.mode: disabled" in fix
+        grants, _, by_hand = fix.partition("-- or make it yourself:")
+        db.execute("BEGIN")
+        db.execute(by_hand.encode())
+        db.execute("ROLLBACK")
+        db.execute(grants.encode())
+        assert not wrong(CONNECTOR.check(parse(any_database, database__user=user)))
+        for role in (user, owner):
+            db.execute(f"DROP OWNED BY {role} CASCADE")
+            db.execute(f"DROP ROLE {role}")
+
+
+def test_nothing_is_made_by_a_start_that_cannot_succeed(any_database: Database, make_driver: MakeDriver) -> None:
+    user = f"plain_{any_database.name}"
+    with any_database.connect() as db:
+        db.execute(f"CREATE ROLE {user} LOGIN")
+        db.execute(f"GRANT CREATE ON DATABASE {any_database.name} TO {user}")
+        db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        db.execute(f"ALTER TABLE t OWNER TO {user}")
+        with pytest.raises(Fatal, match=f'ALTER ROLE "{user}" REPLICATION;'):
+            make_driver(any_database, database__user=user).open()
+        with pytest.raises(Fatal, match=r"no table of database .* no slot and no publication was made"):
+            make_driver(any_database, table__include__list="public.tt").open()
+        slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"
+        for made in ("SELECT count(*) FROM pg_publication", slots):
+            assert db.execute(made).fetchone() == (0,)
+        db.execute(f"DROP OWNED BY {user} CASCADE")
+        db.execute(f"DROP ROLE {user}")
+
+
+def test_tables_may_go_later(any_database: Database, make_driver: MakeDriver) -> None:
+    with any_database.connect() as db:
+        db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        driver = make_driver(any_database).open().until_caught_up()
+        driver.close()
+        db.execute("DROP TABLE t")
+        driver.open().until_caught_up()
 
 
 def test_preview_leaves_no_trace(any_database: Database) -> None:
