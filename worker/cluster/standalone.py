@@ -148,6 +148,7 @@ class Standalone:
         if answer["problems"]:
             raise ConfigError([Problem(**problem) for problem in answer["problems"]])
         with self._changing:
+            self._reconciler.settle()  # a job that was asked for a moment ago counts
             self._store(name, raw, state)
             self._reconciler.settle()
 
@@ -166,6 +167,7 @@ class Standalone:
     def delete(self, name: str) -> None:
         """Its topics, offsets and views stay."""
         with self._changing:
+            self._reconciler.settle()
             connector = self._connector(name)
             view = self._reconciler.wanted.views.get(name)
             if view is not None and view.job is not None:

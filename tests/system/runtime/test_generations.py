@@ -98,7 +98,7 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(tmp_path: Path, 
     eventually(lambda: rows(view) == people)
 
     requests = ViewRequests(worker.log, worker.settings)
-    requests.rebuild("people-view", after, {"keep": "1h"})
+    requests.rebuild("people-view", after, {"keep": "1h", "promote": "manual"})
     with pytest.raises(NotNow):
         worker.put_config("people-view", {**before, "fields": "age"})
     dice = random.Random(1)
@@ -108,6 +108,7 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(tmp_path: Path, 
         alive = [s["pid"] for s in worker.snapshot() if s["pid"]]
         os.killpg(dice.choice(alive), signal.SIGKILL)
     change(str(database), "p1", {"name": "last", "age": 1})
+    requests.wish("people-view", "promote")
     eventually(lambda: requests.state("people-view").job is None, 60)
     state = requests.state("people-view")
     assert state.history[-1]["outcome"] == "done", state.history
