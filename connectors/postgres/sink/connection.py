@@ -49,8 +49,13 @@ def conninfo(values: Mapping[str, Any]) -> dict[str, Any]:
             parameters[name] = values[option]
     parameters.setdefault("application_name", "headwater")
     parameters.setdefault("connect_timeout", "10")
-    for name, seconds in (("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3")):
-        parameters.setdefault(name, seconds)
+    for name, setting in (
+        ("keepalives_idle", "30"),
+        ("keepalives_interval", "10"),
+        ("keepalives_count", "3"),
+        ("tcp_user_timeout", "60000"),  # milliseconds; else a server that has vanished is waited for 15 minutes
+    ):
+        parameters.setdefault(name, setting)
     return parameters
 
 

@@ -51,9 +51,9 @@ class PostgresGenerations:
 
     def list(self) -> list[GenerationInfo]:
         connection = self._connected()
-        if not has_state(connection, self._state):
-            return []
         with meaning(f"listing the generations of {self._view}"):
+            if not has_state(connection, self._state):
+                return []
             rows = connection.execute(_LIST.format(state=self._state), [self._view]).fetchall()
         return [
             GenerationInfo(n, current, done, ms, tuple(p), rows, size) for n, current, done, ms, p, rows, size in rows
@@ -72,9 +72,9 @@ class PostgresGenerations:
 
     def offsets(self, number: int) -> dict[TopicPartition, int]:
         connection = self._connected()
-        if not has_state(connection, self._state):
-            return {}
         with meaning(f"reading the offsets of generation {number} of {self._view}"):
+            if not has_state(connection, self._state):
+                return {}
             return stored(connection, self._state, self._view, number)
 
     def finish_load(self, number: int) -> None:
@@ -92,10 +92,12 @@ class PostgresGenerations:
 
     def compare_source(self, number: int) -> Findings:
         connection = self._connected()
-        new = read_tables(connection, self._state, self._view, number)
-        if number == self._current():
-            return []
         with meaning(f"comparing the constraints of generation {number} of {self._view}"):
+            if not has_state(connection, self._state):
+                return []
+            new = read_tables(connection, self._state, self._view, number)
+            if number == self._current():
+                return []
             return missing_secondary(connection, self._live(), new, number)
 
     def promote(self, number: int, instead_of: int | None) -> None:
@@ -103,9 +105,9 @@ class PostgresGenerations:
 
     def drop(self, number: int) -> None:
         connection = self._connected()
-        if not has_state(connection, self._state):
-            return
         with meaning(f"dropping generation {number} of {self._view}"):
+            if not has_state(connection, self._state):
+                return
             self._building().drop(number)
 
     def close(self) -> None:
@@ -122,7 +124,9 @@ class PostgresGenerations:
         return Building(self._values, self._view, self._connected())
 
     def _default_schema(self) -> str:
-        row = self._connected().execute("SELECT current_schema()").fetchone()
+        connection = self._connected()
+        with meaning(f"asking for the default schema of {self._view}"):
+            row = connection.execute("SELECT current_schema()").fetchone()
         if row is None or row[0] is None:
             raise Fatal("the view's user has no schema to make tables in: set its search_path, or grant USAGE on one")
         return str(row[0])
@@ -137,14 +141,14 @@ class PostgresGenerations:
     def _is_versioned(self, part: str) -> bool:
         """Does any generation's table of this name hold versions? The view then compares them."""
         if part not in self._versioned:
-            row = (
-                self._connected()
-                .execute(
+            connection = self._connected()
+            with meaning(f"asking for the version column of {part}"):
+                if not has_state(connection, self._state):
+                    return False
+                row = connection.execute(
                     f"SELECT bool_or(version_column IS NOT NULL) FROM {self._state}.tables "  # noqa: S608
                     "WHERE view = %s AND part = %s",
                     [self._view, part],
-                )
-                .fetchone()
-            )
+                ).fetchone()
             self._versioned[part] = bool(row and row[0])
         return self._versioned[part]

@@ -20,6 +20,8 @@ _PLAIN: Final = {
 }  # fmt: skip
 _WHOLE: Final = {"smallint": 5, "integer": 10, "bigint": 19}
 """Decimal digits that each can need."""
+_TEXTUAL: Final = {"text", "boolean", *_WHOLE}
+"""Kinds whose canonical form is what the server makes of them as text."""
 _FLOATS: Final = ("real", "double precision")
 _cache: dict[str, Kind] = dict(_PLAIN)
 
@@ -38,15 +40,17 @@ def kind_named(sql: str) -> Kind:
     return _cache[sql]
 
 
-def widened(column: Kind, value: Kind) -> Kind | None:
+def widened(column: Kind, value: Kind, key: bool = False) -> Kind | None:
     """The kind that `column` must have to hold what it has and values of `value` too; None: there is none.
 
-    Only changes that keep every value, and its canonical form, as it is.
+    Only changes that keep every value, and its canonical form, as it is; for a `key`, also what `show` makes of it.
     """
     if column.sql == value.sql:
         return column
+    if not key and {column.sql, value.sql} <= _TEXTUAL and "text" in (column.sql, value.sql):
+        return kinds.TEXT
     if column.item and value.item:
-        item = widened(column.item, value.item)
+        item = widened(column.item, value.item, key)
         return None if item is None else kind_named(f"{item.sql}[]")
     for family in (tuple(_WHOLE), _FLOATS):
         if column.sql in family and value.sql in family:

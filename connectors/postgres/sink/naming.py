@@ -54,7 +54,16 @@ def unknown_placeholders(pattern: str) -> list[str]:
 
 def generation_name(name: str, generation: int) -> str:
     """The name that `name` has while its generation is not the current one; at most 63 bytes."""
-    suffix = f"__g{generation}"
+    return _with_suffix(name, f"__g{generation}")
+
+
+def key_name(table: str) -> str:
+    """The name of a public table's primary key; at most 63 bytes."""
+    return _with_suffix(table, "_pkey")
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    """Names that are shortened for it stay apart."""
     if len((name + suffix).encode()) <= LONGEST:
         return name + suffix
     digest = "_" + hashlib.blake2b(name.encode(), digest_size=5).hexdigest()

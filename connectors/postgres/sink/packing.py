@@ -50,6 +50,8 @@ def encoder(kind: Kind, cell: Cell, placeholder: Placeholder) -> Encode:
         return _PLAIN_NUMBERS[kind.sql]
     if kind.sql == "boolean":
         return lambda value: _TRUE if value else _FALSE
+    if kind.sql in ("text", "text[]") and own != kind.sql:
+        pack = _as_text(kind, cell.column.kind)
     if kind.sql in _PLACEHOLDER_KINDS or kind.item is not None:
         matches = placeholder.matches
 
@@ -66,6 +68,14 @@ def encoder(kind: Kind, cell: Cell, placeholder: Placeholder) -> Encode:
         return _length(len(packed)) + packed
 
     return encode
+
+
+def _as_text(kind: Kind, own: Kind) -> Callable[[Any], bytes]:
+    """Numbers and booleans in a column that has become text."""
+    if own.item is None:
+        return own.canonical
+    show, pack = own.item.canonical, kind.pack
+    return lambda items: pack([None if item is None else show(item).decode() for item in items])
 
 
 class Packer:

@@ -114,6 +114,9 @@ def pin(connect: Callable[[], Connection], state: str, view: str, generation: in
     try:
         with meaning(f"opening a reader of generation {generation} of {view}"):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if not has_state(connection, state):
+                raise Fatal(f"the database has no schema {state} with Headwater's tables: somebody dropped it, or it "
+                            f"is another database than the view {view} lives in; rebuild the view")  # fmt: skip
             _check_exists(connection, state, view, generation)
             offsets = stored(connection, state, view, generation)
             tables = read_tables(connection, state, view, generation)

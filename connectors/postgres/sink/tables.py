@@ -16,7 +16,7 @@ from . import kinds
 from .connection import Connection
 from .existing import adopt
 from .kind_names import widened
-from .naming import generation_name
+from .naming import generation_name, key_name
 from .quoting import qualified, quoted, statement
 from .rows import Plan
 from .state import ColumnState, TableState, exists, make_schema, owner_of, write_table
@@ -94,11 +94,12 @@ class Builder:
                 self._ddl(connection, table, f"ADD COLUMN {quoted(cell.name)} {kind.sql}", f"column {cell.name}")
                 columns.append(added)
                 continue
-            wide = widened(known.kind, kind)
+            wide = widened(known.kind, kind, cell.key)
             if wide is None:
                 raise DataError(
                     f"{table.part}: column {cell.name} is {known.kind.sql}, the records of {plan.topic} now bring "
-                    f"{kind.sql}; rebuild the view, or cast the field with a transform"
+                    f"{kind.sql}; rebuild the view with a transform that casts the field, so that all records of the "
+                    "log bring one type"
                 )
             if wide.sql == known.kind.sql:
                 continue
@@ -152,7 +153,7 @@ def fits(table: TableState | None, plan: Plan, topic: str) -> bool:
         if known is None or known.key != cell.key:
             return False
         if known.kind.sql != cell.column.kind.sql:
-            wide = widened(known.kind, cell.column.kind)
+            wide = widened(known.kind, cell.column.kind, cell.key)
             if wide is None or wide.sql != known.kind.sql:
                 return False
     return len(table.keys) == sum(cell.key for cell in plan.cells)
@@ -170,7 +171,7 @@ def check_keys(table: TableState, plan: Plan) -> None:
 
 def create_table(connection: Connection, table: TableState, name: str, generation: int | None) -> None:
     """`name`: the table's public one, from which that of its key is made."""
-    key = f"{name}_pkey" if generation is None else generation_name(f"{name}_pkey", generation)
+    key = key_name(name) if generation is None else generation_name(key_name(name), generation)
     columns = [sa.Column(c.name, _Sql(c.sql), nullable=not c.key) for c in table.columns]
     made = sa.Table(
         table.table,

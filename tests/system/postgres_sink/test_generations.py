@@ -476,3 +476,46 @@ def test_flat_records_are_verified_too(database: Database, opened: PostgresGener
     with Task(values(database)) as task:
         task.put(*records)
     check_equal(opened, 1, records)
+
+
+def test_a_column_that_became_text_can_be_rebuilt_and_verified(database: Database, opened: PostgresGenerations) -> None:
+    """PostgreSQL sends no events for rows that ALTER TABLE rewrites: the log goes on holding numbers."""
+    topic = Topic()
+    records = [topic.put({"id": n, "name": "a", "qty": n}) for n in range(20)]
+    topic.row = struct({"id": INT32, "name": TEXT, "qty": TEXT})
+    records += [topic.put({"id": n, "name": "b", "qty": f"no. {n}"}, "u") for n in range(5)]
+    with Task(values(database)) as task:
+        task.put(*records)
+        assert not task.bad
+    opened.create(2, {TOPIC: records[-1]})
+    with Task(values(database), generation=2) as task:
+        task.put(*records)
+        assert not task.bad
+    opened.finish_load(2)
+    for number in (1, 2):
+        check_equal(opened, number, records)
+    opened.promote(2, 1)
+    assert table(database)[4:6] == [(4, "b", "no. 4"), (5, "a", "5")]
+
+
+def test_a_cut_connection_is_made_again(database: Database, opened: PostgresGenerations) -> None:
+    with Task(values(database)) as task:
+        task.put(*history(Topic()))
+    assert [info.number for info in opened.list()] == [1]
+    calls: list[Callable[[], object]] = [
+        opened.list,
+        lambda: opened.offsets(1),
+        lambda: opened.compare_source(1),
+        lambda: opened.drop(7),
+        lambda: list(opened.expect(history(Topic()))),
+    ]
+    for call in calls:
+        opened.list()
+        with database.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        with pytest.raises(Retriable):
+            call()
+        call()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from headwater.connectors.debezium.placeholder import UNAVAILABLE_VALUE
-from headwater.worker.api import DataError, Record, Type, primitive, struct
+from headwater.worker.api import DataError, Record, TopicPartition, Type, array, primitive, struct
 from tests.conftest import Database
 
 from .records import INT32, INT64, KEY, PARTITION, ROW, TEXT, TOPIC, Task, Topic, table, values
@@ -111,14 +111,44 @@ def test_a_type_that_does_not_fit_is_refused_by_name(database: Database) -> None
     topic = Topic()
     with Task(values(database)) as task:
         task.put(topic.put({"id": 1, "name": "a", "qty": 1}))
-        topic.row = struct({"id": INT32, "name": TEXT, "qty": TEXT})
-        task.put(topic.put({"id": 2, "name": "a", "qty": "many"}))
+        topic.row = struct({"id": INT32, "name": TEXT, "qty": primitive(Type.FLOAT64, optional=True)})
+        task.put(topic.put({"id": 2, "name": "a", "qty": 1.5}))
         topic.row = ROW
         task.put(topic.put({"id": 3, "name": "a", "qty": 3}))
         [(record, error)] = task.bad
     assert record.offset == 1 and isinstance(error, DataError)
     assert "column qty is integer" in str(error) and "rebuild" in str(error)
     assert table(database) == [(1, "a", 1), (3, "a", 3)]
+
+
+def test_a_column_that_becomes_text_takes_old_and_new_records(database: Database) -> None:
+    """A rebuild meets them in any order: the table is made for the newest, the log begins with the oldest."""
+    flag, numbers = primitive(Type.BOOLEAN, optional=True), array(OPTIONAL_INT, optional=True)
+    old = struct({"id": INT32, "qty": primitive(Type.INT64, optional=True), "paid": flag, "tags": numbers})
+    new = struct({"id": INT32, "qty": TEXT, "paid": TEXT, "tags": array(TEXT, optional=True)})
+    topic = Topic(old)
+    with Task(values(database)) as task:
+        task.put(topic.put({"id": 1, "qty": 2**40, "paid": True, "tags": [1, None]}))
+        topic.row = new
+        task.put(topic.put({"id": 2, "qty": "many", "paid": "later", "tags": ["a"]}))
+        topic.row = old
+        task.put(topic.put({"id": 3, "qty": -3, "paid": False, "tags": [4, None]}))
+        assert not task.bad
+    assert table(database) == [
+        (1, str(2**40), "true", ["1", None]),
+        (2, "many", "later", ["a"]),
+        (3, "-3", "false", ["4", None]),
+    ]
+
+
+def test_long_names_of_tables_have_keys(database: Database) -> None:
+    names = ["n" * 62 + "1", "n" * 62 + "2", "é" * 31]
+    topics = [Topic(topic=f"shop.public.{name}") for name in names]
+    partitions = [TopicPartition(topic.name, 0) for topic in topics]
+    with Task(values(database, collection_name_format="${source.table}"), *partitions) as task:
+        task.put(*(topic.put({"id": 1, "name": "a", "qty": 1}) for topic in topics))
+        assert not task.bad
+    assert [table(database, name) for name in names] == [[(1, "a", 1)]] * 3
 
 
 def test_evolution_off_says_what_is_missing(database: Database) -> None:

@@ -102,7 +102,10 @@ def test_json_forms_keep_numbers_by_value() -> None:
         ("real", "double precision", "double precision"),
         ("integer[]", "bigint[]", "bigint[]"),
         ("text", "text", "text"),
-        ("integer", "text", None),
+        ("integer", "text", "text"),
+        ("text", "boolean", "text"),
+        ("numeric(5,2)", "text", None),
+        ("integer[]", "text[]", "text[]"),
         ("integer", "double precision", None),
         ("date", "timestamp without time zone", None),
         ("integer[]", "integer", None),
@@ -112,3 +115,9 @@ def test_json_forms_keep_numbers_by_value() -> None:
 def test_columns_are_widened_where_every_value_stays_what_it_is(column: str, value: str, expected: str | None) -> None:
     found = widened(kind_named(column), kind_named(value))
     assert (found and found.sql) == expected
+
+
+def test_keys_do_not_become_text() -> None:
+    """`id=5` and `id="5"` name different rows."""
+    assert widened(kinds.INTEGER, kinds.TEXT, key=True) is None
+    assert widened(kinds.INTEGER, kinds.BIGINT, key=True) == kinds.BIGINT

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from headwater.connectors.postgres.sink.naming import (
     LONGEST,
     generation_name,
+    key_name,
     public_name,
     table_name,
     unknown_placeholders,
@@ -58,6 +59,8 @@ def test_generation_names_fit_and_differ(name: str, generation: int) -> None:
 
 def test_long_names_that_begin_alike_stay_apart() -> None:
     assert generation_name("é" * 30 + "aaa", 2) != generation_name("é" * 30 + "aab", 2)
+    assert key_name("n" * 62 + "1") != key_name("n" * 62 + "2")
+    assert len(key_name("é" * 31).encode()) <= LONGEST and key_name("orders") == "orders_pkey"
 
 
 def test_quoting() -> None:
