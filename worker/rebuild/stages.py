@@ -35,6 +35,8 @@ TOMBSTONES_MS: Final = 7 * 24 * 3600 * 1000
 _START_MS: Final = 15_000
 _UNEXPECTED: Final = 3
 """How often a stage is run again after an error that nobody foresaw."""
+_AFRESH: Final = 2
+"""How often a replay that took too long is begun again."""
 
 
 def preflight(work: Work) -> None:
@@ -227,6 +229,7 @@ def _fail(work: Work, error: Exception, backoff: Backoff) -> None:
         return
     said = error.reasons if isinstance(error, Refused) else [str(error) or type(error).__name__]
     reasons = [work.redact(reason) for reason in said]
+    log_lines.warning("stage %s of view %s is given up: %s", work.job.stage, work.view, reasons[0] if reasons else "")
     work.move("give_up", notes={"outcome": "failed", "reasons": reasons})
 
 
@@ -259,10 +262,17 @@ def _tombstones_ms(work: Work, number: int) -> int:
 
 def _start_afresh(work: Work, number: int) -> None:
     """The replay took longer than tombstones are kept: what it has built may hold rows that were deleted since."""
+    times = int(work.note("afresh", 0)) + 1
+    if times > _AFRESH:
+        raise Refused(
+            f"the replay took longer than the log keeps tombstones (delete.retention.ms, the least of its topics is "
+            f"{_tombstones_ms(work, number)} ms) {times} times: raise that option of the topics, or let the view load "
+            "faster"
+        )
     log_lines.warning("the replay of view %s took longer than delete.retention.ms; it starts afresh", work.view)
     dropped = replace(work.state.generations[number], phase="dropping")
     state = replace(work.state.with_generation(number, dropped), next_generation=work.state.next_generation + 1)
-    work.move("create", state, generation=work.state.next_generation)
+    work.move("create", state, {"afresh": times}, generation=work.state.next_generation)
 
 
 def _offsets(document: Mapping[str, int]) -> dict[TopicPartition, int]:

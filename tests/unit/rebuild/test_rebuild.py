@@ -184,6 +184,17 @@ def test_a_generation_whose_tasks_fail_is_given_up(scene: Scene) -> None:
     assert len(rows(scene)) == 16
 
 
+def test_a_replay_that_outlasts_the_tombstones_each_time_is_given_up(scene: Scene) -> None:
+    scene.fill(20)
+    scene.log.alter_topic("items", {"delete.retention.ms": "0"})
+    scene.start_worker().stop()  # nothing is ever replayed
+    scene.requests.rebuild(VIEW, scene.config("id"), {})
+    assert scene.job() == 0
+    result, reasons = outcome(scene.state())
+    assert result == "failed" and "delete.retention.ms" in reasons[0] and "3 times" in reasons[0]
+    assert scene.state().current == 1 and list(scene.state().generations) == [1]
+
+
 def test_an_emptied_target_is_filled_again(scene: Scene) -> None:
     scene.fill(50)
     scene.start_worker()
