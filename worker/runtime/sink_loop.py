@@ -73,6 +73,7 @@ class SinkLoop:
         self._intake = Intake(the_log, self._consumer, spec.group)
         every_ms = int(spec.settings.get("offset.flush.interval.ms", "60000"))
         self._flush_every_s = min(FLUSH_EVERY_S, every_ms / 1000)
+        self._subscribed = False
         self._sink: Sink | None = None
         self._callback_error: Exception | None = None
         self._started_at: dict[TopicPartition, int] = {}
@@ -88,9 +89,9 @@ class SinkLoop:
     def run(self) -> None:
         self._metrics.tick()
         try:
-            self._subscribe()
             while not self._control.stopping.is_set():
                 try:
+                    self._subscribe()
                     self._open()
                     while not self._control.stopping.is_set():
                         self._round()
@@ -107,9 +108,13 @@ class SinkLoop:
             self._pipe.close()
 
     def _subscribe(self) -> None:
+        """Once; it writes to the log, which may refuse for a while, for want of room say."""
+        if self._subscribed:
+            return
         topics = self._plan.topics_regex if self._plan.topics_regex is not None else list(self._plan.topics)
         member = (self._spec.task, self._spec.tasks)
         self._consumer.subscribe(topics, member, self._on_assigned, self._on_revoked)
+        self._subscribed = True
 
     def _open(self) -> None:
         """A fresh instance of the sink takes over all partitions that are ours."""
