@@ -14,7 +14,7 @@ from .copy_out import copy_rows
 from .kinds import Kind
 from .offsets import stored
 from .quoting import quoted
-from .state import ColumnState, TableState, exists, read_tables
+from .state import ColumnState, TableState, exists, has_state, read_tables
 
 _COLUMNS: Final = """
 SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
