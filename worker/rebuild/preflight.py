@@ -71,8 +71,9 @@ def examine(work: Work, new: ViewPipeline, old: ViewPipeline) -> Plan:
         plan.findings.append(Finding("error", "topics", "none of the topics holds a record with a value yet"))
         return plan
     _look_at_target(plan, new, old)
-    _look_at_changes(work, plan, old)
-    plan.eta_s = _guess(work, plan, new)
+    if not plan.errors:  # else there is no view that the rest could be asked of
+        _look_at_changes(work, plan, old)
+        plan.eta_s = _guess(work, plan, new)
     return plan
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from headwater.worker.api import Finding, HeadwaterError, Values
+from dataclasses import replace
+
+from headwater.worker.api import DataError, Finding, HeadwaterError, Values
 
 from .connection import Connection, connect, shown
+from .existing import findings_for
+from .naming import table_name
 from .quoting import quoted
 from .state import FORMAT, has_state
 
@@ -20,14 +24,39 @@ SELECT current_user, current_database(), current_schema(),
 """
 
 
-def findings(values: Values) -> list[Finding]:
+def findings(values: Values, tables: bool = True) -> list[Finding]:
+    """`tables`: also look for tables of the names that the view's own will have."""
     try:
         connection = connect(values)
     except (HeadwaterError, ValueError) as error:
         fix = "start the server, or correct connection.url, connection.username and connection.password"
         return [Finding("error", "connection", str(error), fix)]
     with connection:
-        return [Finding("ok", "connection", f"connected to {shown(values)}"), *_rights(connection, values)]
+        connected = Finding("ok", "connection", f"connected to {shown(values)}")
+        return [connected, *_rights(connection, values), *(_tables(connection, values) if tables else ())]
+
+
+def _tables(connection: Connection, values: Values) -> list[Finding]:
+    """Tables that are there already. Where a transform may give topics other names, only the records will tell."""
+    row = connection.execute("SELECT current_schema()").fetchone()
+    names = []
+    for topic in values.get("topics") or ():
+        try:
+            schema, table = table_name(
+                values["collection.name.format"], topic, None, fold=not values["quote.identifiers"]
+            )
+        except DataError:  # the name needs what only a record has
+            continue
+        schema = schema or (row[0] if row and row[0] else "")
+        if schema:
+            names.append((schema, table))
+    found = findings_for(connection, values, str(values.get("name", "")), names)
+    if not values.get("transforms"):
+        return found
+    return [
+        replace(f, level="warning", message=f"{f.message}; so it is, unless a transform renames the topic")
+        for f in found
+    ]
 
 
 def _rights(connection: Connection, values: Values) -> list[Finding]:

@@ -134,7 +134,7 @@ def meant(error: psycopg.Error, doing: str) -> HeadwaterError:
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Retriable(text)
     if state == "42501":
-        return Fatal(f"{text}; grant the privilege to the view's user, `headwater check` lists what is missing")
+        return Fatal(f"{text}; `headwater check` says what the view's user lacks")
     if state in ("42P01", "42703", "3F000"):
         return Fatal(f"{text}; somebody changed or dropped what Headwater made; rebuild the view")
     if state and state.startswith(_TRANSIENT):

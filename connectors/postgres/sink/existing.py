@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from headwater.worker.api import DataError, Values
+from headwater.worker.api import Fatal, Finding, Values
 
 from .connection import Connection
 from .quoting import quoted
-from .state import ColumnState, TableState
+from .state import ColumnState, TableState, has_state, owner_of
 
 # types without their length: a cast to varchar(3) cuts silently, the assignment after a cast to varchar does not
 _COLUMNS = """
@@ -21,41 +22,104 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey::int2
 WHERE i.indrelid = %s::regclass AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY i.indexrelid, i.indnkeyatts HAVING count(*) = i.indnkeyatts
 """
+# from the catalog, which may be read without any right on the table or its schema
+_LOOK = """
+SELECT c.relkind, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
+  has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+  AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+  AND has_table_privilege(c.oid, 'DELETE')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
+"""
+OWN_NAME = "set collection.name.format so that the view gets a table of its own"
+
+
+def findings_for(connection: Connection, values: Values, view: str, names: Iterable[tuple[str, str]]) -> list[Finding]:
+    """For `check`: what there is already under the names (schema, table) that the view's tables are to have."""
+    found = []
+    for schema, name in sorted(set(names)):
+        owner = owner_of(connection, values["state.schema"], schema, name) if _known(connection, values) else None
+        if owner is not None:
+            if owner[0] != view:
+                message = f"the table exists and belongs to the view {owner[0]}"
+                found.append(Finding("error", f"{schema}.{name}", message, OWN_NAME))
+            continue
+        obstacle = obstacle_of(connection, values, schema, name)
+        if obstacle is not None:
+            found.append(Finding("error", f"{schema}.{name}", *obstacle))
+    return found
+
+
+def obstacle_of(connection: Connection, values: Values, schema: str, name: str) -> tuple[str, str] | None:
+    """Why the view may not write into a table that Headwater did not make, and the way out; None: it may."""
+    row = connection.execute(_LOOK, [schema, name]).fetchone()
+    if row is None:
+        return None
+    relkind, owner, _, writable = row
+    if relkind not in ("r", "p"):
+        return "exists, is not a table and is not Headwater's", OWN_NAME
+    whose = "the table exists and is not Headwater's"
+    if not writable:
+        return f"{whose}: it belongs to {owner}, and the view's user may not write into it", OWN_NAME
+    if values["adopt.tables"]:
+        return None
+    held = connection.execute(f"SELECT EXISTS (SELECT FROM {quoted(schema)}.{quoted(name)})").fetchone()  # noqa: S608
+    if not (held and held[0]):
+        return None
+    message = f"{whose}: it holds rows that Headwater did not write"
+    return message, f"{OWN_NAME}, or let the view take it over with adopt.tables: true"
 
 
 def adopt(connection: Connection, values: Values, table: TableState) -> TableState:
-    """`table` with the real types of the existing table of its name. Raises `DataError` where it cannot be used.
+    """`table` with the real types of the existing table of its name. Raises `Fatal` where it cannot be used.
 
-    It must be a table, have all columns, a unique index over the key, and no rows unless `adopt.tables` is set.
+    It must be a table, have all columns, a unique index over the key, and no rows unless `adopt.tables` is set. Not
+    `DataError`: no record is to blame, and to tolerate it would skip the whole topic.
     """
     where = f"{table.schema}.{table.table}"
-    _check_emptiness(connection, values, table, where)
+    obstacle = obstacle_of(connection, values, table.schema, table.table)
+    if obstacle is not None:
+        raise Fatal(f"{where}: {obstacle[0]}; {obstacle[1]}")
     rows = connection.execute(_COLUMNS, [table.qualified]).fetchall()
     found = {row[0]: row[1] for row in rows}
     missing = [column for column in table.columns if column.name not in found]
-    if missing and values["schema.evolution"] == "none":
-        raise DataError(f"{where}: the column {missing[0].name} is missing, and schema.evolution is none: add it")
+    if missing:
+        _check_may_add(connection, values, table, where, missing[0].name)
     needed = {row[0] for row in rows if row[2]} - {column.name for column in table.columns}
     if needed:
-        raise DataError(f"{where}: the column {min(needed)} must have a value, and the records have none for it")
+        raise Fatal(
+            f"{where} exists and is not Headwater's: its column {min(needed)} must have a value, and the records have "
+            f"none for it; {OWN_NAME}"
+        )
     keys = sorted(column.name for column in table.keys)
     if keys not in [row[0] for row in connection.execute(_UNIQUE, [table.qualified])]:
-        raise DataError(f"{where}: it needs a primary key or unique constraint over ({', '.join(keys)})")
+        raise Fatal(
+            f"{where} exists and is not Headwater's: it needs a primary key or unique constraint over "
+            f"({', '.join(keys)}); {OWN_NAME}"
+        )
     for column in missing:
         connection.execute(f"ALTER TABLE {table.qualified} ADD COLUMN {quoted(column.name)} {column.sql}")
     return replace(table, columns=tuple(_real(column, found) for column in table.columns))
 
 
-def _check_emptiness(connection: Connection, values: Values, table: TableState, where: str) -> None:
-    row = connection.execute("SELECT relkind FROM pg_class WHERE oid = %s::regclass", [table.qualified]).fetchone()
-    if row is None or row[0] not in ("r", "p"):
-        raise DataError(f"{where} is not a table; set collection.name.format so that the view gets a name of its own")
-    held = connection.execute(f"SELECT EXISTS (SELECT FROM {table.qualified})").fetchone()  # noqa: S608
-    if held and held[0] and not values["adopt.tables"]:
-        raise DataError(
-            f"{where} holds rows that Headwater did not write; drop or rename it, set collection.name.format, or let "
-            "the view take it over with adopt.tables: true"
+def _check_may_add(connection: Connection, values: Values, table: TableState, where: str, column: str) -> None:
+    if values["schema.evolution"] == "none":
+        raise Fatal(f"{where}: the column {column} is missing, and schema.evolution is none: add it, or {OWN_NAME}")
+    row = connection.execute(_LOOK, [table.schema, table.table]).fetchone()
+    if row is not None and not row[2]:
+        raise Fatal(
+            f"{where} exists and is not Headwater's: it lacks the column {column}, and it belongs to {row[1]}, who "
+            f"alone may add it; {OWN_NAME}"
         )
+
+
+def _known(connection: Connection, values: Values) -> bool:
+    """May Headwater's own tables be asked? Where not, `check` says so by itself."""
+    if not has_state(connection, values["state.schema"]):
+        return False
+    row = connection.execute(
+        "SELECT has_table_privilege(to_regclass(%s), 'SELECT')", [f"{quoted(values['state.schema'])}.tables"]
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _real(column: ColumnState, found: dict[str, str]) -> ColumnState:

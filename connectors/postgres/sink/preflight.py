@@ -12,7 +12,7 @@ from .connection import Connection
 from .dependents import dependents_of, obstacles, sorted_findings
 from .quoting import qualified
 from .secondary import secondary_of
-from .state import TableState, exists, is_there, owner_of
+from .state import TableState, exists, has_state, is_there, owner_of
 
 _USERS_COLUMNS = """
 SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
@@ -24,7 +24,7 @@ def preflight(
     connection: Connection, values: Values, live: Mapping[str, TableState], samples: Mapping[str, Record], schema: str
 ) -> list[Finding]:
     """`live`: the tables that readers see. `schema`: for names without one."""
-    found = [finding for finding in findings(values) if finding.level != "ok"]
+    found = [finding for finding in findings(values, tables=False) if finding.level != "ok"]
     try:
         wanted = shapes(values, schema, samples)
     except DataError as error:
@@ -73,6 +73,7 @@ def _new_table(connection: Connection, values: Values, part: str) -> list[Findin
     schema, name = part.split(".", 1)
     if not is_there(connection, qualified(schema, name)):
         return [Finding("ok", part, "the swap makes this table visible")]
-    owner = owner_of(connection, values["state.schema"], schema, name)
+    there = has_state(connection, values["state.schema"])
+    owner = owner_of(connection, values["state.schema"], schema, name) if there else None
     whose = "is not Headwater's" if owner is None else f"belongs to the view {owner[0]}"
     return [Finding("error", part, f"the table exists and {whose}", "drop or rename it, or set collection.name.format")]

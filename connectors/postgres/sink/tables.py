@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
-from headwater.worker.api import DataError, Values
+from headwater.worker.api import DataError, Fatal, Values
 
 from . import kinds
 from .connection import Connection
@@ -52,7 +52,8 @@ class Builder:
     def evolve(self, connection: Connection, table: TableState | None, plan: Plan, topic: str) -> TableState:
         """The table after it was made, or made to fit `plan`; `topic`: where the records come from.
 
-        Raises `DataError`, with nothing changed, where that is not possible.
+        Raises `DataError`, with nothing changed, where that is not possible for these records; `Fatal` where a table
+        of somebody else's has the name.
         """
         if table is None:
             made = self._make(connection, plan, topic)
@@ -67,7 +68,7 @@ class Builder:
         physical = plan.table if self.current else generation_name(plan.table, self.generation)
         owner = owner_of(connection, self.state, plan.schema, physical)
         if owner is not None:
-            raise DataError(
+            raise Fatal(  # no record is to blame: to tolerate it would skip the whole topic
                 f"{plan.schema}.{physical} belongs to generation {owner[1]} of the view {owner[0]}; let one connector "
                 "feed the table, or set collection.name.format"
             )

@@ -8,7 +8,7 @@ import pytest
 
 from headwater.connectors.postgres.sink import PostgresSinkConnector
 from headwater.connectors.postgres.sink.generations import PostgresGenerations
-from headwater.worker.api import Finding, Values
+from headwater.worker.api import Fatal, Finding, Values
 from tests.conftest import Database
 
 from .records import TOPIC, Task, Topic, table, values
@@ -70,3 +70,45 @@ def test_following_each_fix_leads_to_a_view_that_can_be_rebuilt(database: Databa
     generations.close()
     with database.connect() as connection:
         connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA headwater FROM PUBLIC")
+
+
+def with_topic(config: Values, **more: object) -> Values:
+    """As the runtime gives them: with the framework's options too."""
+    return Values({**config, "name": "view", "topics": [TOPIC], **more})
+
+
+def test_a_table_of_somebody_else_is_found(database: Database) -> None:
+    config = values(database)
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE shop_public_orders (id int PRIMARY KEY, name text, qty int)")
+        assert errors(with_topic(config)) == []  # empty: it would be used
+        connection.execute("INSERT INTO shop_public_orders VALUES (1, 'old', 1)")
+    [error] = errors(with_topic(config))
+    assert error.subject == "public.shop_public_orders" and "is not Headwater's" in error.message
+    assert "collection.name.format" in error.fix and "adopt.tables" in error.fix
+    assert errors(with_topic(values(database, adopt_tables="true"))) == []
+    assert errors(with_topic(values(database, collection_name_format="view_${topic}"))) == []
+    assert errors(with_topic(config, transforms=["route"])) == []  # it may lead to another name: a warning
+
+
+def test_the_tables_of_views_are_told_apart(database: Database) -> None:
+    config = values(database)
+    with Task(config) as task:
+        task.put(Topic().put({"id": 1, "name": "a", "qty": 1}))
+    assert errors(with_topic(config)) == []
+    [error] = errors(with_topic(config, name="other"))
+    assert "belongs to the view view" in error.message
+
+
+def test_nobody_is_told_to_grant_rights_on_a_table_of_another_role(database: Database, role: str) -> None:
+    config = values(database, connection_username=role)
+    with database.connect() as connection:
+        for finding in errors(config):
+            connection.execute(finding.fix.split(", or ")[0])  # type: ignore[arg-type]
+        connection.execute("CREATE TABLE shop_public_orders (id int PRIMARY KEY, name text, qty int)")
+    [error] = errors(with_topic(config))
+    assert "may not write into it" in error.message and "GRANT" not in error.fix
+    with Task(config) as task:
+        with pytest.raises(Fatal, match="is not Headwater's") as refused:
+            task.put(Topic().put({"id": 1, "name": "a", "qty": 1}))
+        assert not task.bad and "grant" not in str(refused.value) and "collection.name.format" in str(refused.value)

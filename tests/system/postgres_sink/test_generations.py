@@ -519,3 +519,20 @@ def test_a_cut_connection_is_made_again(database: Database, opened: PostgresGene
         with pytest.raises(Retriable):
             call()
         call()
+
+
+def test_a_database_without_headwaters_tables_has_no_generations(
+    database: Database, opened: PostgresGenerations
+) -> None:
+    records = history(Topic())
+    with Task(values(database)) as task:
+        task.put(*records)
+    with database.connect() as connection:
+        connection.execute("DROP SCHEMA headwater CASCADE")
+    assert opened.list() == [] and opened.offsets(1) == {} and opened.compare_source(1) == []
+    assert expected(opened, records)
+    opened.drop(1)
+    with pytest.raises(Fatal, match="no schema headwater with Headwater's tables"):
+        opened.pin(1)
+    errors = [finding for finding in opened.preflight({TOPIC: records[0]}) if finding.level == "error"]
+    assert [finding.subject for finding in errors] == ["public.shop_public_orders"]

@@ -174,6 +174,19 @@ def test_a_failed_preflight_shows_its_reasons(scene: Scene) -> None:
     assert scene.state().current == 1 and list(scene.state().generations) == [1]
 
 
+def test_a_config_that_leads_elsewhere_is_said_so_and_nothing_more_is_looked_at(scene: Scene, tmp_path: Path) -> None:
+    scene.fill(20)
+    scene.start_worker()
+    wait_for(lambda: len(rows(scene)) == 16)
+    for dry_run in (True, False):
+        scene.requests.rebuild(VIEW, scene.config("id", path=str(tmp_path / "other.db")), {"dry_run": dry_run})
+        assert scene.job() == 0
+        result, [reason] = outcome(scene.state())
+        assert result == "failed" and "leads to another target" in reason
+        plan = scene.state().history[-1]["plan"]
+        assert plan["changes"] == {} and plan["eta_s"] is None
+
+
 def test_a_generation_whose_tasks_fail_is_given_up(scene: Scene) -> None:
     scene.fill(20)
     scene.start_worker()
