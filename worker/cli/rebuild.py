@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from headwater.worker.api import HeadwaterError
-from headwater.worker.config.load import load_files
+from headwater.worker.api import HeadwaterError, Problem
+from headwater.worker.config.lint import connector_problems
+from headwater.worker.config.load import FileErrors, load_files
 from headwater.worker.observe.progress import duration
 
 from .client import Client
@@ -50,7 +51,7 @@ def command(
     else:
         body = {name: options[name] for name in ("dry_run", "promote", "keep", "keep_failed")}
         if config_path is not None:
-            body["config"] = _config(config_path, view)
+            body["config"] = _config(client, config_path, view)
         job = client.post("views", view, "rebuild", body=body)["job"]
         say(f"rebuild {job['id']} of {view} has begun")
     return _end(client, view, job, as_json, promote_now)
@@ -84,14 +85,24 @@ def _end(client: Client, view: str, job: Mapping[str, Any], as_json: bool, promo
     return 0 if entry["outcome"] in ("done", "ready") else 1
 
 
-def _config(path: Path, view: str) -> dict[str, str]:
-    """The file's config for this view; a file with several connectors may hold it among others."""
+def _config(client: Client, path: Path, view: str) -> dict[str, str]:
+    """The file's config for this view; a file with several connectors may hold it among others.
+
+    Raises `FileErrors`, with lines, where it is not valid. Variables are for the worker to read, so it is asked.
+    """
     found = load_files([path])
-    mine = [connector for connector in found if connector.name == view]
-    if not mine:
+    mine = next((connector for connector in found if connector.name == view), None)
+    if mine is None:
         names = ", ".join(connector.name for connector in found)
         raise HeadwaterError(f"{path} holds no connector named {view}, but {names}")
-    return dict(mine[0].raw)
+    problems = connector_problems(mine.raw, variables=False)
+    if not problems:
+        answer = client.put("connector-plugins", mine.raw["connector.class"], "config", "validate", body=mine.raw)
+        values = [entry["value"] for entry in answer["configs"]]
+        problems = [Problem(value["name"], error) for value in values for error in value["errors"]]
+    if problems:
+        raise FileErrors([mine.locate(problem) for problem in problems])
+    return dict(mine.raw)
 
 
 def _abort(client: Client, view: str, as_json: bool) -> int:
@@ -157,6 +168,9 @@ def show_result(result: Mapping[str, Any]) -> None:
 
 def _show_plan(entry: Mapping[str, Any]) -> None:
     plan = entry.get("plan") or {}
+    if entry["outcome"] != "done":
+        _show_obstacles(entry, plan)
+        return
     eta = f", about {duration(plan['eta_s'])}" if plan.get("eta_s") is not None else ""
     click.echo(f"{plan.get('records', 0):,} records in {len(plan.get('topics', {}))} topics{eta}")
     for name, options in plan.get("config", {}).items():
@@ -170,8 +184,20 @@ def _show_plan(entry: Mapping[str, Any]) -> None:
             click.echo(f"{topic}{was}")
     if not plan.get("changes"):
         click.echo("the rows keep their shape")
-    rows = [(f["level"], f["subject"], f["message"], f["fix"]) for f in plan.get("findings", ())]
-    print_table(("", "subject", "finding", "what to do"), rows)
-    for reason in entry["reasons"] if not rows else ():
-        click.echo(reason)
+    _show_findings(plan)
     say("nothing was changed (--dry-run)")
+
+
+def _show_obstacles(entry: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """What stands in the way, instead of a plan that could not be made in full."""
+    click.echo(f"the rebuild cannot be done (the dry run was {entry['outcome']})")
+    if not plan.get("findings"):  # they say the same, and more
+        for reason in entry["reasons"]:
+            click.echo(f"  {reason}")
+    _show_findings(plan)
+    say("nothing was changed (--dry-run)")
+
+
+def _show_findings(plan: Mapping[str, Any]) -> None:
+    if rows := [(f["level"], f["subject"], f["message"], f["fix"]) for f in plan.get("findings", ())]:
+        print_table(("", "subject", "finding", "what to do"), rows)

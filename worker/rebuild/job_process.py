@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.api import Fenced
+from headwater.worker.api import Fenced, HeadwaterError
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.log import open_log
 from headwater.worker.observe import logs
@@ -81,6 +81,11 @@ def main() -> int:
     except Fenced as error:
         log_lines.info("another process has taken over the job of view %s: %s", view, error)
         return FENCED_EXIT
+    except HeadwaterError as error:  # said on purpose: no trace of ours would tell the user more
+        said = redactor.redact(str(error))
+        log_lines.error("the job of view %s ends: %s", view, said)
+        channel.tell("error", {"message": said, "trace": ""})
+        return 1
     except Exception as error:  # the end of the line: the worker shows it and starts the job again
         log_lines.exception("the job of view %s ends", view)
         trace = "".join(traceback.format_exception(error))

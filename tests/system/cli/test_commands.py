@@ -130,3 +130,14 @@ transforms: {{bad: {{type: Misbehave, at: 3, how: error}}}}
     assert (
         "Traceback" in call("connectors", "show", "bad").stdout or "Fatal" in call("connectors", "show", "bad").stdout
     )
+
+
+def test_a_rebuild_with_a_broken_config_is_refused_with_its_line(scene: Scene, call: Call) -> None:
+    wait_for(lambda: len(scene.rows()) == 501)
+    new = scene.folder / "new.yaml"
+    good = f"name: view\nconnector.class: TableSink\ntopics: numbers\ntable.file: {scene.view}\n"
+    for wrong in ("table.fiel: x", "consumer.override.client.rack: ${env:NOT_SET_ANYWHERE}"):
+        new.write_text(f"{good}{wrong}\n")
+        said = call("rebuild", "view", "--config", str(new), status=1).stderr
+        assert f"{new}:5" in said and wrong.partition(":")[0] in said, said
+    assert json.loads(call("views", "view", "--json").stdout)["history"] == []
