@@ -142,7 +142,10 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict
 def delete(names: tuple[str, ...], url: str) -> None:
     """Delete connectors. Their topics, offsets and views stay."""
     client = Client(url)
-    for name in names:
+    there = client.get("connectors")
+    if missing := [name for name in names if name not in there]:
+        raise Refused(f"there is no connector {', '.join(missing)}; nothing was deleted", 404)
+    for name in dict.fromkeys(names):
         client.delete("connectors", name)
         click.echo(f"{name}: deleted")
 

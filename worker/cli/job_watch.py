@@ -103,6 +103,14 @@ def wait_until_dropped(client: Client, view: str, timeout_s: float = 60.0) -> bo
     return True
 
 
+def remind_of_file(view: str) -> None:
+    """Readers see a generation with another config than before: the user's file has to follow."""
+    say(
+        "Now write this config into your file, or the file is out of date and is not applied; "
+        f"`headwater connectors show {view}` shows it."
+    )
+
+
 def sentence(stage: str, told: Mapping[str, Any]) -> str:
     """`replaying the log: 12,000 of 48,000 records (25 %), 11,500 records/s, 3 s left`"""
     text = STAGES.get(stage, stage)

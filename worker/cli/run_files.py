@@ -87,4 +87,4 @@ class RunFiles:
             say(f"the edit is not applied, everything runs on as before: {error}")
 
 
-_EXPLAINED: Final = {"kept": "kept as its last rebuild has left it; its file says what was before"}
+_EXPLAINED: Final = {"kept": "kept as its last rebuild has left it; its file, which says otherwise, is not applied"}

@@ -14,6 +14,9 @@ from .state import Build, TaskPlan, Wanted, builds
 
 __all__ = ["CaughtUp", "NotCaughtUp"]
 
+_FATAL_FAILURES = 3
+"""So many ends of a task in a row by `Fatal`: nobody who waits for the end wants to sit through ten with backoff."""
+
 
 class NotCaughtUp(HeadwaterError):
     """It will not happen: a connector has failed."""
@@ -72,3 +75,9 @@ def _demand_sound(active: Sequence[Build], wanted: Wanted, snapshot: Sequence[Ma
     for task in snapshot:
         if task.get("connector") in names and task["state"] == "FAILED":
             raise NotCaughtUp(f"connector {task['connector']} task {task['task']} has FAILED: {task['reason']}")
+        fatal = task["state"] == "RESTARTING" and task["fatal_failures"] >= _FATAL_FAILURES
+        if task.get("connector") in names and fatal:
+            raise NotCaughtUp(
+                f"connector {task['connector']} task {task['task']} has failed {task['fatal_failures']} times in a row "
+                f"with what trying again does not mend: {task['reason']}"
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headwater.worker.api import HeadwaterError
 
-__all__ = ["NotNow", "NotThere", "NotValid", "WorkerRunning"]
+__all__ = ["DataDirUnusable", "NotNow", "NotThere", "NotValid", "WorkerRunning"]
 
 
 class NotThere(HeadwaterError):
@@ -21,3 +21,7 @@ class NotValid(HeadwaterError):
 
 class WorkerRunning(HeadwaterError):
     """Another worker uses this data directory."""
+
+
+class DataDirUnusable(HeadwaterError):
+    """The data directory cannot be made, or nothing can be written there."""

@@ -28,10 +28,11 @@ from .config_topic import ConfigTopic, Configured, Records, TargetState
 from .data_dir_lock import DataDirLock
 from .offsets import Offset, alter_sink, alter_source, sink_offsets, source_offsets
 from .reconciler import Reconciler
-from .refusals import NotNow, NotThere, NotValid
-from .state import TaskPlan
+from .refusals import DataDirUnusable, NotNow, NotThere, NotValid
+from .state import Build, TaskPlan
 from .status import connector_status, problems
 from .view_records import change_live_config
+from .view_shape import shape_differences, way_out
 
 __all__ = ["Standalone"]
 
@@ -57,9 +58,15 @@ class Standalone:
         self.log: Log
 
     def start(self) -> None:
-        """Everything that the log says is started. Raises `WorkerRunning`, `ConfigError`, `LogError`."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
+        """All that the log says is started. Raises `WorkerRunning`, `DataDirUnusable`, `ConfigError`, `LogError`."""
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except OSError as error:
+            raise DataDirUnusable(
+                f"the data directory {self.data_dir} cannot be used: {error.strerror or error}. Nothing was started. "
+                "Let this user write there, or name another directory (--data DIR)"
+            ) from error
         try:
             self.log = open_log(expand(self.settings), self.data_dir)
             self._make_topics()
@@ -117,14 +124,15 @@ class Standalone:
             for name, raw in wanted.items():
                 view = self._reconciler.wanted.views.get(name)
                 old = before.get(name)
-                if view is not None and view.superseded(raw):
+                if view is not None and (options := view.taken_back(raw)):
                     done[name] = "kept"
                     wanted[name] = dict(view.generations[view.current].config)
-                    log.info("%s: its file says what a rebuild has replaced; the rebuilt config stays", name)
+                    log.warning("%s: its file is not applied: %s", name, way_out(name, options))
                     if old is not None:
                         continue
                 elif old is not None:
                     done[name] = "unchanged" if dict(old.raw) == raw else "changed"
+                    self._warn_of_mixed_rows(name, shape_differences(old.raw, raw))
                 else:
                     done[name] = "created"
             for name in [n for n, what in done.items() if what == "changed" or n not in before]:
@@ -141,7 +149,8 @@ class Standalone:
     def put_config(self, name: str, config: Mapping[str, str], state: str | None = None) -> None:
         """Create or replace; a view's record follows. `state`: STARTED, PAUSED or STOPPED for a new one.
 
-        Raises `ConfigError` with every problem, `NotNow` while a job works on the view.
+        Raises `ConfigError` with every problem, `NotNow` while a job works on the view, `NotValid` where the config
+        would take back what a rebuild has changed.
         """
         raw = {**config, "name": name}
         answer = run_plugin_call("validate", raw, self.settings, self.data_dir)
@@ -149,6 +158,11 @@ class Standalone:
             raise ConfigError([Problem(**problem) for problem in answer["problems"]])
         with self._changing:
             self._reconciler.settle()  # a job that was asked for a moment ago counts
+            view, old = self._reconciler.wanted.views.get(name), self._known().get(name)
+            if view is not None and (options := view.taken_back(raw)):
+                raise NotValid(f"{name} is not changed: {way_out(name, options, deleted=old is None)}")
+            if old is not None:
+                self._warn_of_mixed_rows(name, shape_differences(old.raw, raw))
             self._store(name, raw, state)
             self._reconciler.settle()
 
@@ -164,8 +178,20 @@ class Standalone:
         else:
             self._writer.write(changes)
 
+    def _warn_of_mixed_rows(self, name: str, options: Sequence[str]) -> None:
+        """As in Kafka Connect, a changed transform is applied to what comes; here there is a way to have it for all."""
+        plan = self._reconciler.wanted.plans.get(Build(name, self._generation(name)))
+        if options and plan is not None and plan.generations:
+            log.warning(
+                "%s: %s changed, which shapes only rows that are written from now on; `headwater rebuild %s` makes all "
+                "rows alike",
+                name,
+                ", ".join(options),
+                name,
+            )
+
     def delete(self, name: str) -> None:
-        """Its topics, offsets and views stay."""
+        """Its topics, offsets and views stay, and the view's record: made again, it finds its live generation."""
         with self._changing:
             self._reconciler.settle()
             connector = self._connector(name)

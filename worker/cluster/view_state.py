@@ -20,6 +20,8 @@ import orjson
 
 from headwater.worker.api import HeadwaterError
 
+from .view_shape import shape_differences
+
 FORMAT: Final = 1
 HISTORY: Final = 20
 """Finished jobs that a view's record remembers."""
@@ -103,6 +105,20 @@ class ViewState:
     def superseded(self, config: RawConfig) -> bool:
         """Does a file that still says `config` say what a rebuild or rollback has replaced since?"""
         return bool(self.generations) and config_checksum(config) in self.replaced
+
+    def taken_back(self, config: RawConfig) -> list[str]:
+        """Names of the options by which `config` would undo, in the live rows from now on, what a rebuild has done.
+
+        [] where no rebuild or rollback has changed the config, and while a job is about to settle it.
+        """
+        live = self.generations.get(self.current)
+        if live is None or self.job is not None or not self.replaced or dict(live.config) == dict(config):
+            return []
+        different = shape_differences(live.config, config)
+        if not different and self.superseded(config):
+            names = {*live.config, *config}
+            return sorted(name for name in names if live.config.get(name) != config.get(name))
+        return different
 
     def with_current_config(self, config: RawConfig) -> ViewState:
         """The user has changed the live view's config: what its record must say. Only without a job."""

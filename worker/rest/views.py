@@ -55,8 +55,11 @@ class ViewRoutes:
         return JsonResponse(await blocking(self._show, _view(request)))
 
     def _show(self, view: str) -> Any:
-        self._demand_sink(view)
-        return self._document(self._requests.state(view), whole=True)
+        state = self._requests.states().get(view)
+        if state is None or view in self._worker.connectors():  # a deleted connector's view is still there to be seen
+            self._demand_sink(view)
+            state = self._requests.state(view)
+        return self._document(state, whole=True)
 
     def _demand_sink(self, view: str) -> None:
         if self._worker.kind(view) != "sink":

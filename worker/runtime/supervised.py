@@ -59,6 +59,8 @@ class Supervised:
     next_work: Work | None = None
     restarts: int = 0
     failures: int = 0
+    fatal_failures: int = 0
+    """How many of the last ones in a row were `Fatal`."""
     policy: RestartPolicy = _DEFAULT_POLICY
     permanent: bool = False
     error: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Supervised:
         if int(self.metrics.get("records_out", 0)) > 0:
             self.failures = 0
         self.failures += 1
+        self.fatal_failures = min(self.failures, self.fatal_failures + 1) if self.error.get("fatal") else 0
         self.reason = str(self.error.get("message") or exit_reason(status))
         self.trace = str(self.error.get("trace") or "\n".join(filter(None, [self.reason, tail])))
         most = self.policy.max_attempts

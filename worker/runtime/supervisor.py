@@ -127,6 +127,7 @@ class Supervisor:
             "stopping": item.stopping,
             "pid": None if item.child is None else item.child.pid,
             "restarts": item.restarts,
+            "fatal_failures": item.fatal_failures,
             "uptime_s": 0.0 if item.child is None else round(time.monotonic() - item.started_at, 1),
             "caught_up": item.caught_up,
             "metrics": dict(metrics),
@@ -134,7 +135,7 @@ class Supervisor:
         }
 
     def _replace(self, item: Supervised, work: Work) -> None:
-        item.failures = item.restarts = 0
+        item.failures = item.fatal_failures = item.restarts = 0
         if item.child is None:
             item.work, item.next_work, item.start_at = work, None, 0.0
             item.state, item.stopping, item.policy = "UNASSIGNED", False, work.restart

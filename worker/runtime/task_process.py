@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.api import ConfigError, Fenced, HeadwaterError
+from headwater.worker.api import ConfigError, Fatal, Fenced, HeadwaterError
 from headwater.worker.config.plan import ConnectorPlan, build_plan
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.log import open_log
@@ -123,6 +123,7 @@ def _tell_error(tell: Tell, error: Exception) -> None:
             "message": str(error),
             "trace": trace,
             "permanent": isinstance(error, ConfigError),
+            "fatal": isinstance(error, Fatal) and not isinstance(error, Fenced),
         },
     )
 

@@ -82,6 +82,8 @@ count.topic: others
     call("connectors", "restart", "second", "--failed")
     call("connectors", "pause", "second")
     wait_for(lambda: "PAUSED" in call("status").stdout)
+    missing = call("connectors", "delete", "second", "third", status=1).stderr
+    assert missing == "error: there is no connector third; nothing was deleted\n"
     assert call("connectors", "delete", "second").stdout == "second: deleted\n"
     assert "second" not in call("connectors", "list").stdout
     assert "error: " in call("connectors", "show", "second", status=1).stderr

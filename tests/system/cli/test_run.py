@@ -79,6 +79,14 @@ def test_two_workers_cannot_share_a_data_directory(scene: Scene) -> None:
     assert f"is used by another worker, process {scene.worker.pid}" in ended.stderr
 
 
+def test_a_data_directory_that_cannot_be_made_is_named(scene: Scene) -> None:
+    (scene.folder / "file").write_text("")
+    ended = run(scene, "--listen", "none", "--data", str(scene.folder / "file" / "data"))
+    assert ended.returncode == 1
+    assert f"error: the data directory {scene.folder}/file/data cannot be used: Not a directory" in ended.stderr
+    assert "--data DIR" in ended.stderr and "mistake" not in ended.stderr
+
+
 def test_edits_are_applied_to_what_they_concern_alone(scene: Scene) -> None:
     worker = scene.worker.start()
     wait_for(lambda: len(scene.rows()) == 501)

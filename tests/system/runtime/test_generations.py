@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from headwater.worker.api import TopicPartition
-from headwater.worker.cluster.refusals import NotNow
+from headwater.worker.cluster.refusals import NotNow, NotValid
 from headwater.worker.cluster.standalone import Standalone
 from headwater.worker.log import open_log
 from headwater.worker.log.compacted import CompactedDict
@@ -83,7 +83,9 @@ def rows(path: Path) -> dict[str, Any]:
     return {key: value for (_, key), value in rows_of(str(path)).items()}
 
 
-def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(tmp_path: Path, worker: Standalone) -> None:
+def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(
+    tmp_path: Path, worker: Standalone, caplog: pytest.LogCaptureFixture
+) -> None:
     database, view = tmp_path / "people.db", tmp_path / "view.db"
     people = {f"p{n}": {"name": f"n{n}", "age": n} for n in range(3_000)}
     with closing(sqlite3.connect(database, timeout=10)) as db:
@@ -95,6 +97,12 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(tmp_path: Path, 
     before = {**VIEW, "path": str(view), "fields": "name,age"}
     after = {**VIEW, "path": str(view), "fields": "name"}
     assert worker.apply_files([("people", source), ("people-view", before)])["people-view"] == "created"
+    eventually(lambda: rows(view) == people)
+
+    shaped = {**before, "fields": "age,name"}
+    assert worker.apply_files([("people", source), ("people-view", shaped)])["people-view"] == "changed"
+    assert "people-view: fields changed, which shapes only rows that are written from now on" in caplog.text
+    assert worker.apply_files([("people", source), ("people-view", before)])["people-view"] == "changed"
     eventually(lambda: rows(view) == people)
 
     requests = ViewRequests(worker.log, worker.settings)
@@ -119,6 +127,20 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(tmp_path: Path, 
 
     assert worker.apply_files([("people", source), ("people-view", before)])["people-view"] == "kept"
     assert worker.config("people-view")["fields"] == "name"
+    # an edit of something else in the file that is out of date, a connector deleted and made again: no way around
+    edited = {**before, "restart.max.attempts": "7"}
+    assert worker.apply_files([("people", source), ("people-view", edited)])["people-view"] == "kept"
+    with pytest.raises(NotValid, match=r"takes back .* \(fields\).*headwater connectors show people-view"):
+        worker.put_config("people-view", edited)
+    worker.delete("people-view")
+    with pytest.raises(NotValid, match=r"\(fields\).*headwater views people-view --json"):
+        worker.put_config("people-view", before)
+    assert worker.apply_files([("people", source), ("people-view", before)])["people-view"] == "kept"
+    assert worker.config("people-view") == after
+    edited = {**after, "restart.max.attempts": "7"}
+    assert worker.apply_files([("people", source), ("people-view", edited)])["people-view"] == "changed"
+    assert worker.config("people-view") == edited
+    eventually(lambda: worker.status("people-view")["generation"] == 2)
     requests.rollback("people-view", {})
     eventually(lambda: requests.state("people-view").job is None, 60)
     eventually(lambda: worker.status("people-view")["generation"] == 1)

@@ -129,6 +129,13 @@ def test_a_failed_source_ends_the_waiting(scene: Scene, worker: Standalone) -> N
     assert any("counter" in line and "broken" in line for line in worker.health())
 
 
+def test_a_source_that_fails_fatally_again_and_again_ends_the_waiting_early(scene: Scene, worker: Standalone) -> None:
+    set_mood(scene.upstream, "broken")
+    worker.apply_files(files(scene.source(restart_max_attempts=-1), scene.sink()))
+    with pytest.raises(NotCaughtUp, match=r"counter task 0 has failed \d+ times in a row .*: the upstream is broken"):
+        worker.wait_until_caught_up(30)
+
+
 def test_a_second_worker_is_turned_away(scene: Scene, worker: Standalone) -> None:
     with pytest.raises(WorkerRunning, match=f"process {os.getpid()}"):
         Standalone({}, scene.data).start()

@@ -45,7 +45,7 @@ def test_lint_tells_all_problems_and_no_secret(tmp_path: Path, capsys: pytest.Ca
         "file": str(path), "line": 3, "column": None, "option": "topic", "message": "unknown option",
         "hint": "did you mean topics?",
     }  # fmt: skip
-    assert document["problems"][-1]["message"] == "cannot be read: No such file or directory"
+    assert document["problems"][-1]["message"] == "there is no such file"
     assert "hunter2" not in text
 
 
