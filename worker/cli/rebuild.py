@@ -14,7 +14,7 @@ from headwater.worker.config.load import FileErrors, load_files
 from headwater.worker.observe.progress import duration
 
 from .client import Client
-from .job_watch import Detached, wait_until_dropped, watch
+from .job_watch import Detached, remind_of_file, wait_until_dropped, watch
 from .parameters import json_output, worker_url
 from .terminal import print_json, print_table, say
 
@@ -140,6 +140,8 @@ def _show_end(view: str, entry: Mapping[str, Any]) -> None:
             f"Generation {entry['instead_of']} is kept up to date for {duration(kept / 1000)}; "
             f"`headwater rollback {view}` brings it back."
         )
+    if (entry.get("plan") or {}).get("config"):
+        remind_of_file(view)
 
 
 def show_result(result: Mapping[str, Any]) -> None:
