@@ -47,6 +47,7 @@ def test_a_wheel_in_an_empty_environment_does_the_main_job(
     with database.connect() as connection:
         connection.execute("CREATE TABLE item (id int PRIMARY KEY, name text)")
         connection.execute("INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 100) n")
+        connection.execute("INSERT INTO item VALUES (101, repeat('large ', 1000000))")  # more than a log's usual 1 MB
     (elsewhere / "source.yaml").write_text(SOURCE.format(port=database.server.port, dbname=database.name))
     (elsewhere / "view.yaml").write_text(VIEW.format(url=target.server.url(target.name)))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
@@ -67,5 +68,5 @@ def test_a_wheel_in_an_empty_environment_does_the_main_job(
         (tables,) = zip(*connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"), strict=True)
         assert len(tables) == 1
         found = connection.execute(f'SELECT id, name FROM "{tables[0]}" ORDER BY id').fetchall()
-    assert found == [(n, f"item {n}") for n in range(1, 101)]
+    assert found == [*((n, f"item {n}") for n in range(1, 101)), (101, "large " * 1_000_000)]
     assert {path.name for path in elsewhere.iterdir()} == {"source.yaml", "view.yaml", "headwater-data"}

@@ -21,8 +21,10 @@ OLD_KEY_HEADER: Final = "__debezium.oldkey"
 TRUNCATE_KEY: Final = "headwater.truncate"
 """Key of a truncate event in a compacted topic, where a record must have one. Its schema is STRING."""
 
-_COMPACTED: Final = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * 24 * 3600 * 1000)}
-_KEPT: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+_LARGEST: Final = {"max.message.bytes": str(100 * 1024 * 1024)}
+"""A log's default of 1 MB is less than what a row may hold, and one such row would stop the source."""
+_COMPACTED: Final = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * 24 * 3600 * 1000), **_LARGEST}
+_KEPT: Final = {"cleanup.policy": "delete", "retention.ms": "-1", **_LARGEST}
 
 
 @dataclass(slots=True)
