@@ -59,10 +59,10 @@ test-fast: $(VENV)/test.stamp
 	$(PYTEST) -n 3 tests/unit tests/contract
 
 test: debian $(VENV)/test.stamp
-	$(PYTEST) -m 'not long'
+	$(PYTEST) -n 3 --dist loadfile -m 'not long'
 
 test-all: debian $(VENV)/test.stamp
-	$(PYTEST)
+	$(PYTEST) -n 3 --dist loadfile
 
 # The rooms are imported as headwater.worker and so on; mypy finds them through a link to the root.
 check: $(VENV)/test.stamp
