@@ -148,5 +148,5 @@ def test_kill_20(worker: WorkerProcess, server: PostgresServer) -> None:
 @pytest.mark.chaos
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_kill_100(worker: WorkerProcess, server: PostgresServer) -> None:
-    run_chaos(worker, server, kills=100, seed=int(os.environ.get("CHAOS_SEED", random.randrange(10**6))))
+def test_kill_60(worker: WorkerProcess, server: PostgresServer) -> None:
+    run_chaos(worker, server, kills=60, seed=int(os.environ.get("CHAOS_SEED", random.randrange(10**6))))
