@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from tests.servers import kafka as kafka_servers
+from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer, running
 
 settings.register_profile("default", deadline=None, max_examples=100, print_blob=True)
@@ -56,6 +58,20 @@ def any_pg(request: pytest.FixtureRequest) -> PostgresServer:
     """Runs the test on both major versions."""
     server: PostgresServer = request.getfixturevalue("pg" if request.param == 18 else "pg15")
     return server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """An Apache Kafka 4.3 broker; tests share it and use names of their own. Who kills brokers starts one."""
+    with kafka_servers.running("4.3") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka41() -> Iterator[KafkaServer]:
+    """The other broker version."""
+    with kafka_servers.running("4.1") as server:
+        yield server
 
 
 @pytest.fixture

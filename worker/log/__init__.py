@@ -38,9 +38,10 @@ __all__ = [
 ]
 
 
-def open_log(settings: Mapping[str, str], data_dir: Path) -> Log:
+def open_log(settings: Mapping[str, str], data_dir: Path, overrides: Mapping[str, str] | None = None) -> Log:
     """`settings`: the worker's options by their dotted keys. Without `bootstrap.servers`: the embedded log in
-    `data_dir`.
+    `data_dir`. `overrides`: a connector's options; its `producer.override.*`, `consumer.override.*` and
+    `admin.override.*` go before the worker's settings of the Kafka clients.
 
     Raises `ConfigError`, `LogError`, `Retriable`.
     """
