@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pytest
 
+from headwater.worker.log.file_lock import FileLock
 from headwater.worker.observe.health import Stall
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import FAR_AHEAD_MS, make_upstream, set_mood
@@ -270,20 +271,29 @@ def test_a_task_that_hangs_is_killed_after_its_grace(tmp_path: Path) -> None:
 
 
 def stop_outside_a_transaction(pid: int, scene: Scene) -> None:
-    """SIGSTOP where the process holds no lock of a SQLite file: one that does stops every other writer as well."""
+    """SIGSTOP where the process holds no lock of a file: one that does stops every other writer as well."""
     for _ in range(100):
         os.kill(pid, signal.SIGSTOP)
-        if all(map(free_to_write, (scene.data / "log.db", Path(scene.table)))):
+        files = (scene.data / "log.db", Path(scene.table), Path(scene.upstream))
+        if unlocked(scene.data / "log.db-lock") and all(map(free_to_write, files)):
             return
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.01)
     raise AssertionError("the task holds a lock whenever it is looked at")
 
 
+def unlocked(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        return lock.acquire(timeout_s=0.2)
+    finally:
+        lock.close()
+
+
 def free_to_write(file: Path) -> bool:
     if not file.exists():
         return True
-    db = sqlite3.connect(file, timeout=2, isolation_level=None)
+    db = sqlite3.connect(file, timeout=0.2, isolation_level=None)
     try:
         db.execute("BEGIN IMMEDIATE")
         db.execute("ROLLBACK")
