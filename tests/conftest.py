@@ -12,8 +12,10 @@ import pytest
 from hypothesis import settings
 
 from tests.servers import kafka as kafka_servers
+from tests.servers import s3 as s3_servers
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer, running
+from tests.servers.s3 import S3Server
 
 settings.register_profile("default", deadline=None, max_examples=100, print_blob=True)
 settings.load_profile("default")
@@ -72,6 +74,22 @@ def kafka41() -> Iterator[KafkaServer]:
     """The other broker version."""
     with kafka_servers.running("4.1") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 service; tests share it and use buckets of their own. Who kills one starts one."""
+    with s3_servers.running() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Iterator[str]:
+    """The name of a fresh bucket; deleted with all that it holds when the test ends."""
+    name = f"t{os.getpid()}-{next(_numbers)}"
+    s3.create_bucket(name)
+    yield name
+    s3.delete_bucket(name)
 
 
 @pytest.fixture

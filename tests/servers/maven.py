@@ -12,22 +12,12 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from .cache import cache_dir, is_root
-
-
-class MissingTool(RuntimeError):
-    """A program that the tests need is not installed; the message says how to get it."""
+from .programs import program
 
 
 def java() -> str:
     """The `java` program. Raises `MissingTool`."""
-    return _program("java", "openjdk-17-jdk-headless")
-
-
-def _program(name: str, package: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise MissingTool(f"{name} is missing: apt-get install {package}")
-    return found
+    return program("java", "openjdk-17-jdk-headless")
 
 
 def jars(name: str, artifacts: Sequence[str], without: Sequence[str] = ()) -> Path:
@@ -51,7 +41,7 @@ def _fetch(pom: str, folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.{os.getpid()}")
     partial.mkdir()
     (partial / "pom.xml").write_text(pom)
-    command = [_program("mvn", "maven"), "-B", "-q", "-f", partial / "pom.xml", "dependency:copy-dependencies"]
+    command = [program("mvn", "maven"), "-B", "-q", "-f", partial / "pom.xml", "dependency:copy-dependencies"]
     command += [f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
