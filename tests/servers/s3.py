@@ -86,7 +86,7 @@ class S3Server:
                 return self
             except (OSError, urllib.error.URLError) as error:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"The S3 server did not start: {error}\n{self.log.read_text()[-3000:]}") from error
+                    raise RuntimeError(f"S3 did not start: {error}\n{self.log.read_text()[-3000:]}") from error
             time.sleep(0.05)
 
     def stop(self, timeout_s: float = 60) -> None:
