@@ -17,13 +17,14 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 PACKAGES := worker connectors transforms
 
-.PHONY: help demo demo-clean test-fast test test-all check format bench reference clean
+.PHONY: help demo demo-kafka demo-clean test-fast test test-all check format bench reference clean
 
 help:
 	@echo 'make demo        replicate a database into topics, keep a view, rebuild it from offset zero (about 3 minutes)'
+	@echo 'make demo-kafka  the same on Apache Kafka: fetches and starts a broker (needs Java 17 and Maven)'
 	@echo 'make demo-clean  remove what the demo made'
-	@echo 'make test-fast   unit and contract tests (90 s)'
-	@echo 'make test        all tests but the long chaos runs'
+	@echo 'make test-fast   unit and contract tests without brokers (90 s)'
+	@echo 'make test        all tests but the long chaos runs (25 minutes; needs Java 17, Maven and PostgreSQL 15)'
 	@echo 'make test-all    everything'
 	@echo 'make check       ruff and mypy --strict'
 	@echo 'make bench       benchmarks, as ratios'
@@ -46,22 +47,31 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python -m demo
 
+demo-kafka: needed-demo-kafka $(VENV)/demo.stamp
+	@$(BIN)/python -m tests.servers.fetch demo-kafka
+	@$(BIN)/python -m demo --kafka
+
 demo-clean:
-	@rm -rf $(HEADWATER_CACHE)/demo $(HEADWATER_CACHE)/servers $(HEADWATER_CACHE)/postgresql-18 $(VENV)
+	@rm -rf $(addprefix $(HEADWATER_CACHE)/,demo servers postgresql-18 java maven) $(VENV)
 	@rmdir $(HEADWATER_CACHE) 2>/dev/null || true
 	@echo 'The demo, its servers and its packages are gone.'
 
-.PHONY: debian
-debian:
-	@[ -x /usr/lib/postgresql/15/bin/postgres ] || { echo 'The tests need PostgreSQL 15 beside 18: apt-get install postgresql-15'; exit 1; }
+# Programs of the system that are missing, all in one message with the line that installs them.
+needed-%:
+	@$(PYTHON) -m tests.servers.needed $*
 
-test-fast: $(VENV)/test.stamp
-	$(PYTEST) -n 3 tests/unit tests/contract
+# Servers are fetched and built here, not within a test's time; what is there is not asked for again.
+.PHONY: servers
+servers: needed-test $(VENV)/test.stamp
+	@$(BIN)/python -m tests.servers.fetch test
 
-test: debian $(VENV)/test.stamp
+test-fast: needed-test-fast $(VENV)/test.stamp
+	$(PYTEST) -n 3 -m 'not servers' tests/unit tests/contract
+
+test: servers
 	$(PYTEST) -n 3 --dist loadfile -m 'not long'
 
-test-all: debian $(VENV)/test.stamp
+test-all: servers
 	$(PYTEST) -n 3 --dist loadfile
 
 # The rooms are imported as headwater.worker and so on; mypy finds them through a link to the root.

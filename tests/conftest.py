@@ -22,6 +22,19 @@ settings.load_profile("default")
 
 _numbers = itertools.count(1)
 
+SERVERS = {"kafka", "kafka41", "s3"}
+"""Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the mark `servers` before `-m` looks at marks."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        used = {*getattr(item, "fixturenames", ()), *map(str, parameters.params.values() if parameters else ())}
+        if used & SERVERS:
+            item.add_marker("servers")
+
 
 class Database(NamedTuple):
     """A fresh database on a running server."""

@@ -29,6 +29,16 @@ def traversable(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in [path, *path.parents] if folder.is_dir())
 
 
+def programs_folder(kind: str) -> Path:
+    """For downloaded programs, where the servers' user can run them too."""
+    parent = cache_dir()
+    if is_root() and not traversable(parent):
+        parent = Path("/var/tmp/headwater-programs")
+    folder = parent / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def server_folder(prefix: str) -> Path:
     """A new folder that the server's user owns and can reach."""
     parent = cache_dir() / "servers"

