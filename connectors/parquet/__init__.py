@@ -1,0 +1,1 @@
+"""Views as Parquet files, in a local folder or on S3."""

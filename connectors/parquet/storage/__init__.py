@@ -1,0 +1,1 @@
+"""A tree of files, local or on S3."""
