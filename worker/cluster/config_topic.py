@@ -1,9 +1,9 @@
 """Connectors on the config topic, in Kafka Connect's own records.
 
 `connector-NAME` {"properties":{…}}, `target-state-NAME` {"state","state.v2"}, `task-NAME-N` {"properties":{…}},
-`commit-NAME` {"tasks":n}; a null value deletes. Source: org.apache.kafka.connect.storage.KafkaConfigBackingStore
-(4.3), values as its JsonConverter writes them without schemas. Ours: `headwater-files` {"format":1,"connectors":[…]},
-the connectors that `headwater run` has taken from files.
+`commit-NAME` {"tasks":n}, `tasks-fencing-NAME` {"task-count":n}; a null value deletes. Source:
+org.apache.kafka.connect.storage.KafkaConfigBackingStore (4.3), values as its JsonConverter writes them without schemas.
+Ours: `headwater-files` {"format":1,"connectors":[…]}, the connectors that `headwater run` has taken from files.
 """
 
 from __future__ import annotations
@@ -26,30 +26,43 @@ log = logging.getLogger(__name__)
 TargetState = Literal["STARTED", "PAUSED", "STOPPED"]
 
 _CONNECTOR, _TARGET, _TASK, _COMMIT = "connector-", "target-state-", "task-", "commit-"
+_FENCING = "tasks-fencing-"
 _FILES = b"headwater-files"
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """One connector as the topic has it. `tasks`: the task configs of its last complete plan."""
+    """One connector as the topic has it. `tasks`: the task configs of its last complete plan.
+
+    `fenced`: transactional ids 0 to n-1 may have been used by tasks until now; `new_tasks`: `tasks` are newer than it.
+    """
 
     name: str
     raw: Mapping[str, str]
     target: TargetState = "STARTED"
     tasks: tuple[Mapping[str, str], ...] = field(default=())
+    fenced: int = 0
+    new_tasks: bool = False
 
 
 class ConfigTopic:
-    """Reading belongs to one thread; `write` may be called from any, one at a time."""
+    """Reading belongs to one thread; `write` may be called from any."""
 
     def __init__(self, the_log: Log, topic: str) -> None:
         self._log = the_log
         self._topic = topic
         self._records = CompactedDict(the_log, topic)
+        self._unfenced: set[bytes] = set()
 
-    def refresh(self) -> bool:
-        """Read on; whether anything has changed."""
-        return bool(self._records.refresh())
+    def refresh(self, timeout_s: float = 30.0, whole: bool = True) -> bool:
+        """Read on; whether anything has changed. See `CompactedDict.refresh`."""
+        changes = self._records.refresh(timeout_s, whole)
+        for key, _ in changes:
+            if key.startswith(_COMMIT.encode()):
+                self._unfenced.add(key.removeprefix(_COMMIT.encode()))
+            elif key.startswith(_FENCING.encode()):
+                self._unfenced.discard(key.removeprefix(_FENCING.encode()))
+        return bool(changes)
 
     def connectors(self) -> dict[str, Configured]:
         """All connectors, as of the last `refresh`."""
@@ -60,7 +73,9 @@ class ConfigTopic:
             name = key.decode().removeprefix(_CONNECTOR)
             document = self._document(key)
             if document is not None:
-                found[name] = Configured(name, document.get("properties") or {}, self._target(name), self._tasks(name))
+                raw = document.get("properties") or {}
+                fencing = self._fenced(name), name.encode() in self._unfenced
+                found[name] = Configured(name, raw, self._target(name), self._tasks(name), *fencing)
         return found
 
     def from_files(self) -> list[str]:
@@ -79,6 +94,10 @@ class ConfigTopic:
             return ()
         documents = [self._document(f"{_TASK}{name}-{n}".encode()) for n in range(int(commit["tasks"]))]
         return tuple(d["properties"] for d in documents if d is not None)
+
+    def _fenced(self, name: str) -> int:
+        document = self._document(f"{_FENCING}{name}".encode())
+        return 0 if document is None else int(document["task-count"])
 
     def _document(self, key: bytes) -> dict[str, Any] | None:
         value = self._records.get(key)
@@ -132,8 +151,16 @@ def task_records(name: str, tasks: Sequence[Mapping[str, str]]) -> Records:
     return [*records, (f"{_COMMIT}{name}", {"tasks": len(tasks)})]
 
 
+def fencing_records(name: str, tasks: int) -> Records:
+    """No earlier task writes any more; from now on the transactional ids 0 to `tasks`-1 may be used."""
+    return [(f"{_FENCING}{name}", {"task-count": tasks})]
+
+
 def forget_records(connector: Configured) -> Records:
-    """The connector is gone. Kafka Connect leaves task configs and commit behind; these are removed as well."""
+    """The connector is gone. Kafka Connect leaves task configs and commit behind; these are removed as well.
+
+    Its tasks-fencing record stays: made again, it may meet tasks of now that still hang somewhere.
+    """
     name = connector.name
     keys = [f"{_CONNECTOR}{name}", f"{_TARGET}{name}", f"{_COMMIT}{name}"]
     keys += [f"{_TASK}{name}-{n}" for n in range(len(connector.tasks))]

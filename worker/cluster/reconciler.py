@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from headwater.worker.api import HeadwaterError
 from headwater.worker.log.contract import Log
 from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.supervisor import Supervisor
 
 from .config_topic import ConfigTopic, task_records
+from .fencing import Fencing, Round
+from .open_transactions import end_open_transactions
 from .planner import Planner
 from .reconcile import Pause, Run, reconcile
-from .state import Build, JobId, Wanted, builds, desired
+from .state import Build, JobId, Wanted, builds, desired, to_fence
 from .view_records import ViewRecords
 
 __all__ = ["Reconciler"]
@@ -24,6 +27,9 @@ __all__ = ["Reconciler"]
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.3
+LOOK_S = 2.0
+FIRST_LOOK_S = 90.0
+STOP_S = 5.0
 
 
 class Reconciler:
@@ -42,13 +48,19 @@ class Reconciler:
         self._told: dict[str, Any] = {}
         self.wanted = Wanted(settings=self._settings, data_dir=str(data_dir))
         self.from_files: list[str] = []
+        self.trouble = ""
+        """Why the worker cannot compare what runs with what should, while that is so."""
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:
-        """Returns when what the log says is known; nothing runs yet."""
+        """Returns when what the log says is known; nothing runs yet. Raises `LogError`, `Retriable`."""
         topics = InternalTopics.of(self._settings)
         self._config = ConfigTopic(self._log, topics.configs)
         self._views = ViewRecords(self._log, topics.views)
+        self._fencing = Fencing(self._log, self._config, self._settings, self._data_dir, self.wake)
+        end_open_transactions(self._log, topics, self._settings)
+        self._config.refresh(FIRST_LOOK_S)
+        self._views.refresh(FIRST_LOOK_S)
         self._look()
         self._thread.start()
 
@@ -68,13 +80,14 @@ class Reconciler:
         self.wake()
 
     def stop(self) -> None:
-        """Start and stop nothing any more. What runs goes on."""
+        """Start and stop nothing any more. What runs goes on. A log that does not answer is not waited for."""
         with self._rounds:
             self._ending = True
             self._rounds.notify_all()
         self._awake.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=30)
+            self._fencing.stop()
+            self._thread.join(STOP_S)
 
     def _run(self) -> None:
         while not self._ending:
@@ -83,9 +96,9 @@ class Reconciler:
                 self._look()
                 self._act()
                 self._tell_jobs()
-            except Exception:  # a round that fails (disk full, log busy) is followed by another one
-                log.exception("the worker could not compare what runs with what should; trying again")
-                time.sleep(1)
+                self.trouble = ""
+            except Exception as error:  # a round that fails (disk full, broker gone) is followed by another one
+                self._failed(error)
             with self._rounds:
                 self._round += 1
                 self._rounds.notify_all()
@@ -94,12 +107,30 @@ class Reconciler:
         self._config.close()
         self._views.close()
 
+    def _failed(self, error: Exception) -> None:
+        if self._ending:
+            return
+        first, self.trouble = not self.trouble, str(error) or type(error).__name__
+        known = isinstance(error, HeadwaterError)
+        if first or not known:
+            log.warning(
+                "the worker cannot look at what should run; what runs goes on, and it tries again: %s",
+                self.trouble,
+                exc_info=not known,
+            )
+        self._awake.wait(1)
+
     def _look(self) -> None:
-        self._config.refresh()
-        self._views.refresh()
+        self._config.refresh(LOOK_S, whole=False)
+        self._views.refresh(LOOK_S, whole=False)
         self.from_files = self._config.from_files()
         self.wanted = Wanted(
-            self._config.connectors(), self._views.views(), self._planner.plans(), self._settings, str(self._data_dir)
+            self._config.connectors(),
+            self._views.views(),
+            self._planner.plans(),
+            self._settings,
+            str(self._data_dir),
+            self._fencing.troubles(),
         )
 
     def _act(self) -> None:
@@ -113,6 +144,19 @@ class Reconciler:
                 self._supervisor.pause(action.key, action.work)
             else:
                 self._supervisor.stop(action.key)
+        self._fence(wanted)
+
+    def _fence(self, wanted: Wanted) -> None:
+        """Where a new set of a source's tasks waits, and the earlier one has ended here, fence it off elsewhere."""
+        busy = {process.get("connector") for process in self._supervisor.snapshot()}
+        due: dict[str, Round] = {}
+        for (name, _), plan in wanted.plans.items():
+            connector = wanted.connectors.get(name)
+            if connector is None or plan.error or connector.tasks != plan.tasks or name in busy:
+                continue
+            if dict(plan.raw) == dict(connector.raw) and to_fence(connector, plan):
+                due[name] = Round.of(connector, plan)
+        self._fencing.want(due)
 
     def _write_task_configs(self, wanted: Wanted) -> None:
         for name, connector in wanted.connectors.items():
@@ -120,6 +164,7 @@ class Reconciler:
             plan = wanted.plans.get(Build(name, 1 if view is None else view.current))
             if plan is not None and not plan.error and plan.tasks != connector.tasks:
                 self._config.write(task_records(name, plan.tasks))
+                self.wake()
 
     def _tell_jobs(self) -> None:
         """A job asks of the tasks of each generation: has one failed, are all gone?"""

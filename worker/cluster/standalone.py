@@ -10,21 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.api import ConfigError, HeadwaterError, Problem
+from headwater.worker.api import ConfigError, HeadwaterError, Problem, Retriable
 from headwater.worker.config.plugins import installed
 from headwater.worker.config.secrets import expand
 from headwater.worker.log import open_log
 from headwater.worker.log.compacted import CompactedDict
-from headwater.worker.log.contract import Log
+from headwater.worker.log.contract import Log, LogError
 from headwater.worker.observe.health import Stall
 from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.plugin_process import run_plugin_call
 from headwater.worker.runtime.supervisor import Supervisor
-from headwater.worker.runtime.task_spec import TaskId
+from headwater.worker.runtime.task_spec import TaskId, transactional_id
 
 from . import config_topic as records
 from .caught_up import CaughtUp
 from .config_topic import ConfigTopic, Configured, Records, TargetState
+from .connector_log import connector_log
 from .data_dir_lock import DataDirLock
 from .offsets import Offset, alter_sink, alter_source, sink_offsets, source_offsets
 from .reconciler import Reconciler
@@ -94,9 +95,20 @@ class Standalone:
 
     def _make_topics(self) -> None:
         topics = self._topics
-        partitions = {topics.offsets: topics.offsets_partitions}
-        for name in (topics.configs, topics.offsets, topics.topics, topics.views):
-            CompactedDict(self.log, name, partitions.get(name, 1)).close()
+        own = (1, topics.configs_replicas, "config")
+        shapes = {topics.configs: own, topics.topics: own, topics.views: own}
+        shapes[topics.offsets] = (topics.offsets_partitions, topics.offsets_replicas, "offset")
+        for name, (partitions, replicas, what) in shapes.items():
+            try:
+                CompactedDict(self.log, name, partitions, replicas).close()
+            except Retriable:
+                raise
+            except LogError as error:
+                hint = ""
+                if "replication" in str(error).lower():
+                    option = f"{what}.storage.replication.factor"
+                    hint = f". {option} is {replicas}: set it to -1 (the brokers' default), or to 1 on a single broker"
+                raise LogError(f"the worker's own topic {name} cannot be used: {error}{hint}") from error
 
     def _maintain(self) -> None:
         while not self._ending.is_set():
@@ -229,7 +241,8 @@ class Standalone:
         wanted, connector = self._reconciler.wanted, self._connector(name)
         tasks = self.supervisor.snapshot()
         view = wanted.views.get(name)
-        return connector_status(connector, view, wanted.plans, tasks, self.worker_id, self.kind(name))
+        trouble = wanted.troubles.get(name, "")
+        return connector_status(connector, view, wanted.plans, tasks, self.worker_id, self.kind(name), trouble)
 
     def task_configs(self, name: str) -> list[dict[str, str]]:
         """The connector's config with each task's own merged in, as Kafka Connect shows them."""
@@ -238,7 +251,9 @@ class Standalone:
 
     def health(self) -> list[str]:
         """What is wrong; [] = nothing."""
-        return problems([self.status(name) for name in self.connectors()])
+        trouble = self._reconciler.trouble
+        of_worker = [f"the worker cannot look at what should run: {trouble}"] if trouble else []
+        return of_worker + problems([self.status(name) for name in self.connectors()])
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Every process with state, counters and progress; see `runtime.supervisor`."""
@@ -279,9 +294,10 @@ class Standalone:
     def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """(partition, offset) pairs as stored."""
         connector = self._connector(name)
-        if self.kind(name) == "sink":
-            return sink_offsets(self.log, name, self._generation(name))
-        return source_offsets(self.log, self._offsets_topic(connector), name)
+        with connector_log(self.log, self.settings, self.data_dir, connector.raw) as the_log:
+            if self.kind(name) == "sink":
+                return sink_offsets(the_log, name, self._generation(name))
+            return source_offsets(the_log, self._offsets_topic(connector), name)
 
     def alter_offsets(self, name: str, offsets: Sequence[Offset] | None) -> None:
         """None: forget all. Raises `NotValid` where the connector is not stopped or the offsets are wrong."""
@@ -292,21 +308,27 @@ class Standalone:
                 raise NotValid(f"connector {name} must be stopped first: `headwater connectors stop {name}`")
             raw = connector.raw
             plan = TaskPlan.of(raw, run_plugin_call("plan_tasks", raw, self.settings, self.data_dir))
-            if plan.kind == "sink":
-                if plan.generations:
-                    raise NotValid(
-                        f"the view of {name} holds its offsets itself, together with its rows; others would leave rows "
-                        f"out or write them twice. Build it anew with `headwater rebuild {name}`"
-                    )
-                alter_sink(self.log, name, self._generation(name), offsets)
-                return
-            topic = self._offsets_topic(connector)
-            stored = source_offsets(self.log, topic, name) if offsets is None else []
-            asked = [(partition, None) for partition, _ in stored] if offsets is None else list(offsets)
-            run_plugin_call("alter_offsets", raw, self.settings, self.data_dir, offsets=asked)
-            group_id = self.settings.get("group.id", "headwater")
-            ids = [f"{group_id}-{name}-{n}" for n in range(max(len(connector.tasks), len(plan.tasks)))]
-            alter_source(self.log, topic, name, asked, ids)
+            if plan.generations:
+                raise NotValid(
+                    f"the view of {name} holds its offsets itself, together with its rows; others would leave rows "
+                    f"out or write them twice. Build it anew with `headwater rebuild {name}`"
+                )
+            with connector_log(self.log, self.settings, self.data_dir, raw) as the_log:
+                if plan.kind == "sink":
+                    alter_sink(the_log, name, self._generation(name), offsets)
+                else:
+                    self._alter_source(the_log, connector, plan, offsets)
+
+    def _alter_source(
+        self, the_log: Log, connector: Configured, plan: TaskPlan, offsets: Sequence[Offset] | None
+    ) -> None:
+        name, topic = connector.name, self._offsets_topic(connector)
+        stored = source_offsets(the_log, topic, name) if offsets is None else []
+        asked = [(partition, None) for partition, _ in stored] if offsets is None else list(offsets)
+        run_plugin_call("alter_offsets", connector.raw, self.settings, self.data_dir, offsets=asked)
+        used = max(len(connector.tasks), len(plan.tasks), connector.fenced)
+        ids = [transactional_id(self.settings, name, number) for number in range(used)]
+        alter_source(the_log, topic, name, asked, ids)
 
     def wait_until_caught_up(self, timeout_s: float | None = None, stop: threading.Event | None = None) -> bool:
         """Wait until sources have read all that was there at the start and sinks have it.

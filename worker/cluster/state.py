@@ -13,7 +13,7 @@ from headwater.worker.runtime.task_spec import TaskId, TaskSpec
 from .config_topic import Configured
 from .view_state import RawConfig, ViewState
 
-__all__ = ["Build", "Desired", "JobId", "TaskPlan", "Wanted", "builds", "desired"]
+__all__ = ["Build", "Desired", "JobId", "TaskPlan", "Wanted", "builds", "desired", "to_fence", "used_ids"]
 
 TASK_MODULE = "headwater.worker.runtime.task_process"
 JOB_MODULE = "headwater.worker.rebuild.job_process"
@@ -44,6 +44,7 @@ class TaskPlan:
     topics: tuple[str, ...] = ()
     topics_regex: str | None = None
     offsets_topic: str | None = None
+    exactly_once: bool = False
     generations: bool = False
     error: str = ""
     permanent: bool = False
@@ -59,6 +60,7 @@ class TaskPlan:
             topics=tuple(answer["topics"]),
             topics_regex=answer["topics_regex"],
             offsets_topic=answer["offsets_topic"],
+            exactly_once=answer["exactly_once"],
             generations=answer["generations"],
         )
 
@@ -72,6 +74,8 @@ class Wanted:
     plans: Mapping[Build, TaskPlan] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     data_dir: str = ""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """Why tasks that are planned do not start yet, by connector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,19 @@ def builds(wanted: Wanted) -> dict[Build, RawConfig]:
     return found
 
 
+def used_ids(plan: TaskPlan) -> int:
+    """How many transactional ids the plan's tasks use."""
+    return len(plan.tasks) if plan.kind == "source" and plan.exactly_once else 0
+
+
+def to_fence(connector: Configured, plan: TaskPlan) -> bool:
+    """Must earlier tasks of this source be fenced off before these may start? Until then none of it runs."""
+    if plan.kind != "source":
+        return False
+    used = used_ids(plan)
+    return connector.fenced != used or (used > 0 and (connector.new_tasks or connector.tasks != plan.tasks))
+
+
 def desired(wanted: Wanted, now_ms: int) -> Desired:
     """What has to run now."""
     works: dict[Hashable, Work] = {}
@@ -103,6 +120,8 @@ def desired(wanted: Wanted, now_ms: int) -> Desired:
         plan = wanted.plans.get(build)
         if plan is None or dict(plan.raw) != dict(raw) or plan.error:
             undecided.add(build)
+            continue
+        if to_fence(wanted.connectors[build.connector], plan):
             continue
         paused = wanted.connectors[build.connector].target == "PAUSED"
         for number, task_config in enumerate(plan.tasks):

@@ -24,14 +24,17 @@ def connector_status(
     tasks: Sequence[Snapshot],
     worker_id: str,
     kind: str,
+    trouble: str = "",
 ) -> dict[str, Any]:
     """{"name","connector":{"state","worker_id"[,"trace"]},"tasks":[…],"type"}; `tasks` are those of the generation
-    that readers see, `generations` holds the others' by number."""
+    that readers see, `generations` holds the others' by number. `trouble`: why planned tasks do not start yet."""
     current = 1 if view is None else view.current
     plan = plans.get(Build(connector.name, current))
     state: dict[str, Any] = {"state": _state(connector, plan), "worker_id": worker_id}
     if plan is not None and plan.error and connector.target != "STOPPED":
         state["trace"] = plan.error
+    elif trouble and connector.target != "STOPPED":
+        state |= {"state": "UNASSIGNED", "trace": trouble}
     own = [task for task in tasks if task.get("connector") == connector.name]
     others = sorted({task["generation"] for task in own} - {current})
     return {
@@ -96,8 +99,9 @@ def problems(statuses: Sequence[Mapping[str, Any]]) -> list[str]:
     found: list[str] = []
     for status in statuses:
         name = status["name"]
-        if status["connector"]["state"] == "FAILED":
-            found.append(f"{name}: {status['connector'].get('trace', 'FAILED')}")
+        state = status["connector"]["state"]
+        if state == "FAILED" or (state == "UNASSIGNED" and "trace" in status["connector"]):
+            found.append(f"{name}: {status['connector'].get('trace', state)}")
         for task in (*status["tasks"], *(t for tasks in status["generations"].values() for t in tasks)):
             if task["state"] in ("FAILED", "STALLED", "RESTARTING"):
                 found.append(f"{name} task {task['id']} is {task['state']}: {last_line(task.get('trace', ''))}")

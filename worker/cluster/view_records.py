@@ -30,10 +30,10 @@ class ViewRecords:
         self._records = CompactedDict(the_log, topic)
         self._views: dict[str, ViewState] = {}
 
-    def refresh(self) -> bool:
-        """Read on; whether a view's record has changed."""
+    def refresh(self, timeout_s: float = 30.0, whole: bool = True) -> bool:
+        """Read on; whether a view's record has changed. See `CompactedDict.refresh`."""
         changed = False
-        for key, value in self._records.refresh():
+        for key, value in self._records.refresh(timeout_s, whole):
             kind, name = _name(key)
             if kind != "view":
                 continue
@@ -52,6 +52,16 @@ class ViewRecords:
 
     def close(self) -> None:
         self._records.close()
+
+
+def viewed(key: bytes) -> str:
+    """The view that a record of the views topic is about; empty where it is about none."""
+    return _name(key)[1]
+
+
+def view_writer_id(settings: Mapping[str, str], view: str) -> str:
+    """The transactional id under which a view's record is written."""
+    return f"{settings.get('group.id', 'headwater')}-view-{view}"
 
 
 def _name(key: bytes) -> tuple[str, str]:

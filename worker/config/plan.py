@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from headwater.worker.api import ConfigError, Connector, Converter, Options, Problem, Values
 
+from .client_overrides import refused_overrides
 from .connector_options import COMMON, OF_KIND, SINK, SOURCE
 from .plugins import Plugins, installed
 from .policies import ErrorPolicy, RestartPolicy, error_policy, restart_policy
@@ -97,6 +98,7 @@ def build_plan(
     )
     reported = {problem.option for problem in problems}
     problems += [_with_section(problem) for problem in wrong if problem.option not in reported]
+    problems += refused_overrides(raw, worker)
 
     stages, wrong = build_stages(values.get("transforms", ()), values.get("predicates", ()), parts.stages, plugins)
     problems += wrong

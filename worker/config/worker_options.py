@@ -12,6 +12,7 @@ from typing import Final
 
 from headwater.worker.api import ConfigError, Option, Options, OptionType, Unsupported, Values, at_least
 
+from .client_overrides import ALLOWLIST, POLICIES, POLICY
 from .connector_options import ONE_VERSION, plain_name
 from .plan import DEFAULT_CONVERTER
 
@@ -80,8 +81,10 @@ WORKER_OPTIONS: Final = Options(
            importance="low", group="REST"),
     Option("topic.tracking.allow.reset", _BOOLEAN, True, "Let that list be reset over REST.", importance="low",
            group="REST"),
-    Option("connector.client.config.override.policy", default="All", choices=("All", "None", "Principal"),
-           doc="Which `producer.override.*` and the like connectors may set.", group="Log", importance="low"),
+    Option(POLICY, default="All", choices=POLICIES, group="Log", importance="low",
+           doc="Which `producer.override.*`, `consumer.override.*` and `admin.override.*` connectors may set."),
+    Option(ALLOWLIST, _LIST, (), "Under policy Allowlist: the names that may be set, without their prefix.",
+           group="Log", importance="low"),
     Option("data.dir", default="./headwater-data", group="Headwater",
            doc="Where the embedded log lies. `headwater run --data` says the same."),
     Option("topics.partitions", _INT, 1, "Partitions of a new topic where neither connector nor source says how many.",

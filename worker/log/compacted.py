@@ -17,8 +17,11 @@ _POLL_RECORDS: Final = 5000
 class CompactedDict:
     """Belongs to one thread. Knows what was on the log at the last `refresh`; empty before the first one."""
 
-    def __init__(self, log: Log, topic: str, partitions: int = 1) -> None:
-        """Makes the topic with `partitions` where it is missing. Raises `LogError` for one that is not compacted."""
+    def __init__(self, log: Log, topic: str, partitions: int = 1, replication_factor: int = -1) -> None:
+        """Makes the topic with `partitions` and replicas (-1: as many as the broker's default) where it is missing.
+
+        Raises `LogError` for one that is not compacted.
+        """
         self._log = log
         self._topic = topic
         self._values: dict[bytes, bytes] = {}
@@ -27,7 +30,8 @@ class CompactedDict:
         info = log.topics([topic]).get(topic)
         if info is None:
             try:
-                info = log.create_topic(topic, partitions, _COMPACTED)
+                replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
+                info = log.create_topic(topic, partitions, {**_COMPACTED, **replicas})
             except TopicExists:
                 info = log.topics([topic])[topic]
         if not info.compacted:
@@ -39,22 +43,26 @@ class CompactedDict:
         self._consumer = log.consumer()
         self._consumer.assign(log.begin_offsets(self._partitions))
 
-    def refresh(self, timeout_s: float = 30.0) -> list[tuple[bytes, bytes | None]]:
+    def refresh(self, timeout_s: float = 30.0, whole: bool = True) -> list[tuple[bytes, bytes | None]]:
         """Read on to the topic's present end. Returns what changed since the last call, in the order of each key's
         changes (None: deleted).
 
         The end counts transactions that are still open: a fenced predecessor's are waited for, so that its last
-        positions are not missed. Raises `Retriable` when that takes longer than `timeout_s` seconds; what was read
-        until then is returned by the next call.
+        positions are not missed. When that takes longer than `timeout_s` seconds, raises `Retriable`; what was read
+        until then is returned by the next call. Without `whole` it is returned by this one.
         """
         ends = self._log.end_offsets(self._partitions, Isolation.READ_UNCOMMITTED)
         deadline = time.monotonic() + timeout_s
         while any(self._consumer.position()[partition] < end for partition, end in ends.items()):
             left = deadline - time.monotonic()
             if left <= 0:
+                if not whole:
+                    break
                 raise Retriable(
-                    f"topic {self._topic} could not be read to its end within {timeout_s:.0f} s: some transaction "
-                    "in it is still open. Headwater tries again."
+                    f"topic {self._topic} could not be read to its end within {timeout_s:.0f} s: a transaction in it "
+                    "is still open, left behind by a program that hangs or was killed. Headwater tries again until "
+                    "the broker ends it, after the transaction.timeout.ms of its producer; `kafka-transactions.sh "
+                    "list` shows whose it is"
                 )
             for message in self._consumer.poll(_POLL_RECORDS, min(left, 0.1)):
                 self._take(message)

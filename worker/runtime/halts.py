@@ -32,7 +32,7 @@ class Halts:
         if now - self._read_at < EVERY_S:
             return False
         self._read_at = now
-        self._records.refresh()
+        self._records.refresh(1.0, whole=False)
         value = self._records.get(self._key)
         if value == self._value:
             return False

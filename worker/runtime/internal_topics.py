@@ -13,7 +13,10 @@ __all__ = ["InternalTopics", "json_key"]
 
 @dataclass(frozen=True, slots=True)
 class InternalTopics:
-    """`offsets`, `configs`, `status` are Kafka Connect's; `topics` (marks per topic) and `views` are ours."""
+    """`offsets`, `configs`, `status` are Kafka Connect's; `topics` (marks per topic) and `views` are ours.
+
+    `…_replicas` count where Headwater makes the topic, -1: the broker's default; `configs_replicas` for ours as well.
+    """
 
     offsets: str = "connect-offsets"
     configs: str = "connect-configs"
@@ -21,6 +24,8 @@ class InternalTopics:
     topics: str = "headwater-topics"
     views: str = "headwater-views"
     offsets_partitions: int = 25
+    offsets_replicas: int = 3
+    configs_replicas: int = 3
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> InternalTopics:
@@ -33,6 +38,8 @@ class InternalTopics:
             settings.get("topics.storage.topic", default.topics),
             settings.get("views.storage.topic", default.views),
             int(settings.get("offset.storage.partitions", default.offsets_partitions)),
+            int(settings.get("offset.storage.replication.factor", default.offsets_replicas)),
+            int(settings.get("config.storage.replication.factor", default.configs_replicas)),
         )
 
 

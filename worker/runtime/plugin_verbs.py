@@ -102,6 +102,7 @@ def _plan_tasks(scene: Scene) -> dict[str, Any]:
         "topics": list(plan.topics),
         "topics_regex": plan.topics_regex.pattern if plan.topics_regex is not None else None,
         "offsets_topic": plan.offsets_topic,
+        "exactly_once": plan.exactly_once,
         "generations": plan.connector.features.generations,
     }
 

@@ -23,11 +23,11 @@ __all__ = ["Positions"]
 class Positions:
     """The stored positions of one connector."""
 
-    def __init__(self, log: Log, topic: str, connector: str, partitions: int = 1) -> None:
-        """Makes the topic with `partitions` where it is missing."""
+    def __init__(self, log: Log, topic: str, connector: str, partitions: int = 1, replication_factor: int = -1) -> None:
+        """Makes the topic with `partitions` and replicas where it is missing; see `CompactedDict`."""
         self._topic = topic
         self._connector = connector
-        self._stored = CompactedDict(log, topic, partitions)
+        self._stored = CompactedDict(log, topic, partitions, replication_factor)
         self._keys: dict[bytes, bytes] = {}
 
     def load(self) -> list[tuple[Partition, Position]]:

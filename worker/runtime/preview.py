@@ -93,11 +93,11 @@ class _Run:
                 yield self._through(_record(record), lambda: map(_message, pipe.process([record])))  # noqa: B023
 
     def sink(self) -> Generator[Shown, None, None]:
-        if not self._settings.get("bootstrap.servers") and not (self._data_dir / FILE_NAME).exists():
+        if not self._settings.get("bootstrap.servers", "").strip() and not (self._data_dir / FILE_NAME).exists():
             self.notes.append(f"there is no log in {self._data_dir}")
             return  # opening it would make it
         pipe = SinkPipe(self._plan, self._errors, self._metrics)
-        with closing(open_log(self._settings, self._data_dir)) as the_log:
+        with closing(open_log(self._settings, self._data_dir, self._plan.raw)) as the_log:
             view = self._view()
             try:
                 for message in _of_log(self._plan, the_log):

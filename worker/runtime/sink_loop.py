@@ -296,7 +296,7 @@ class SinkLoop:
         self._metrics.retries += 1
         self._metrics.last_error = str(error)
         self._metrics.queued_records = 0
-        log.warning("the view is not available, trying again in %.1f s: %s", delay, error)
+        log.warning("the task cannot go on, trying again in %.1f s: %s", delay, error)
         self._control.report_state("RESTARTING", str(error))
         self._close()
         self._wait(delay)

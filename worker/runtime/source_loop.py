@@ -60,8 +60,9 @@ class SourceLoop:
         self._errors = RecordErrors(plan.errors, metrics, self._wait)
         self._pipe = SourcePipe(plan, self._errors, metrics)
         internal = spec.internal
-        topic, partitions = plan.offsets_topic or internal.offsets, internal.offsets_partitions
-        self._positions = Positions(the_log, topic, spec.connector, partitions)
+        topic = plan.offsets_topic or internal.offsets
+        shape = internal.offsets_partitions, internal.offsets_replicas
+        self._positions = Positions(the_log, topic, spec.connector, *shape)
         self._marks = Marks(internal.topics, spec.connector)
         self._topics = TopicKeeper(the_log, plan, spec.settings, internal.topics)
         self._log = the_log
@@ -193,7 +194,7 @@ class SourceLoop:
         delay = error.after_s if error.after_s is not None else self._backoff.next()
         self._metrics.retries += 1
         self._metrics.last_error = str(error)
-        log.warning("the source is not available, trying again in %.1f s: %s", delay, error)
+        log.warning("the task cannot go on, trying again in %.1f s: %s", delay, error)
         self._control.report_state("RESTARTING", str(error))
         self._close()
         try:

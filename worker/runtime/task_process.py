@@ -11,10 +11,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.api import ConfigError, Fatal, Fenced, HeadwaterError
+from headwater.worker.api import ConfigError, Fatal, Fenced, HeadwaterError, Retriable
 from headwater.worker.config.plan import ConnectorPlan, build_plan
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.log import open_log
@@ -22,6 +23,7 @@ from headwater.worker.observe import logs
 from headwater.worker.observe.metrics import TaskMetrics
 
 from .child_channel import ChildChannel
+from .errors import Backoff
 from .sink_loop import SinkLoop
 from .source_loop import SourceLoop
 from .task_control import TaskControl
@@ -32,6 +34,8 @@ __all__ = ["main"]
 log = logging.getLogger(__name__)
 
 METRICS_EVERY_S = 0.5
+REOPEN_FIRST_S = 0.5
+REOPEN_MOST_S = 15.0
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -83,21 +87,31 @@ def main() -> int:
 
 
 def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: Redactor, tell: Tell) -> None:
+    """The task's life, begun again as long as it is the log that cannot be reached."""
     settings = expand(spec.settings)
     redactor.add(secret_values(spec.settings, settings))
     raw = expand(spec.raw)
     redactor.add(secret_values(spec.raw, raw))  # before any plugin sees them
-    plan = build_plan(raw, settings, task_config=spec.task_config)
-    redactor.add(secret_values(spec.raw, raw, plan.secret_options()))
-    tell("started", {"kind": plan.kind, "restart": _restart(plan)})
-    the_log = open_log(settings, Path(spec.data_dir))
-    try:
-        if plan.kind == "source":
-            SourceLoop(the_log, plan, spec, control, metrics).run()
-        else:
-            SinkLoop(the_log, plan, spec, control, metrics, redactor.redact).run()
-    finally:
-        the_log.close()
+    backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
+    while not control.stopping.is_set():
+        plan = build_plan(raw, settings, task_config=spec.task_config)
+        redactor.add(secret_values(spec.raw, raw, plan.secret_options()))
+        tell("started", {"kind": plan.kind, "restart": _restart(plan)})
+        try:
+            with closing(open_log(settings, Path(spec.data_dir), raw)) as the_log:
+                if plan.kind == "source":
+                    SourceLoop(the_log, plan, spec, control, metrics).run()
+                else:
+                    SinkLoop(the_log, plan, spec, control, metrics, redactor.redact).run()
+            return
+        except Retriable as error:
+            delay = error.after_s if error.after_s is not None else backoff.next()
+            metrics.retries += 1
+            metrics.last_error = str(error)
+            log.warning("the task cannot begin, trying again in %.1f s: %s", delay, error)
+            control.report_state("RESTARTING", str(error))
+            control.stopping.wait(delay)
+    control.report_state("STOPPED")
 
 
 def _restart(plan: ConnectorPlan) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .internal_topics import InternalTopics
 
-__all__ = ["FENCED_EXIT", "TaskId", "TaskSpec"]
+__all__ = ["FENCED_EXIT", "TaskId", "TaskSpec", "consumer_group", "transactional_id"]
 
 FENCED_EXIT = 3
 """Exit status of a process whose task another incarnation has taken over."""
@@ -59,7 +59,7 @@ class TaskSpec:
 
     @property
     def transactional_id(self) -> str:
-        return f"{self.settings.get('group.id', 'headwater')}-{self.connector}-{self.task}"
+        return transactional_id(self.settings, self.connector, self.task)
 
     @property
     def internal(self) -> InternalTopics:
@@ -76,3 +76,8 @@ class TaskSpec:
 def consumer_group(connector: str, generation: int) -> str:
     """`connect-NAME` for generation 1, as Kafka Connect; `connect-NAME-gN` after."""
     return f"connect-{connector}" if generation == 1 else f"connect-{connector}-g{generation}"
+
+
+def transactional_id(settings: Mapping[str, str], connector: str, task: int) -> str:
+    """Of a source's task, as Kafka Connect makes it: `GROUP-CONNECTOR-TASK`."""
+    return f"{settings.get('group.id', 'headwater')}-{connector}-{task}"

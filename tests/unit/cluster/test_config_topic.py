@@ -23,7 +23,7 @@ def test_records_are_kafka_connects(tmp_path: Path) -> None:
     ]
     topic.write(changes)
     assert topic.refresh()
-    shop = Configured("shop", raw, "STOPPED", ({"a": "1"}, {"a": "2"}))
+    shop = Configured("shop", raw, "STOPPED", ({"a": "1"}, {"a": "2"}), new_tasks=True)
     assert topic.connectors() == {"shop": shop}
     assert topic.from_files() == ["shop"]
     topic.write(records.forget_records(shop))
@@ -47,4 +47,23 @@ def test_records_of_a_java_worker_are_read(tmp_path: Path) -> None:
     producer.flush()
     topic.refresh()
     assert topic.connectors() == {"old": Configured("old", {"name": "old"}, "PAUSED")}
+    log.close()
+
+
+def test_new_task_configs_are_newer_than_the_count_of_fenced_tasks(tmp_path: Path) -> None:
+    log = open_log({}, tmp_path)
+    topic = ConfigTopic(log, "configs")
+    fencing = records.fencing_records("shop", 2)
+    assert [(m.key, m.value) for m in topic.messages(fencing)] == [(b"tasks-fencing-shop", b'{"task-count":2}')]
+    topic.write(records.connector_records("shop", {}) + records.task_records("shop", [{}, {}]) + fencing)
+    for reader in (topic, ConfigTopic(log, "configs")):
+        reader.refresh()
+        assert reader.connectors() == {"shop": Configured("shop", {}, tasks=({}, {}), fenced=2)}
+    topic.write(records.task_records("shop", [{}]))
+    for reader in (topic, ConfigTopic(log, "configs")):
+        reader.refresh()
+        assert reader.connectors() == {"shop": Configured("shop", {}, tasks=({},), fenced=2, new_tasks=True)}
+    topic.write(records.forget_records(topic.connectors()["shop"]) + records.connector_records("shop", {}))
+    topic.refresh()
+    assert topic.connectors()["shop"].fenced == 2  # made again it may meet tasks of before
     log.close()

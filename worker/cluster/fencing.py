@@ -1,0 +1,114 @@
+"""Before a new set of a source's tasks starts, none of an earlier one may write any more (Kafka's KIP-618).
+
+The config topic says how many transactional ids have been used. Each of them is fenced, then the new count is written,
+then the tasks start: a task of an earlier set that still hangs somewhere finds itself fenced whenever it wakes up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from headwater.worker.api import HeadwaterError
+from headwater.worker.log.contract import Log
+from headwater.worker.runtime.errors import Backoff
+from headwater.worker.runtime.task_spec import transactional_id
+
+from .config_topic import ConfigTopic, Configured, fencing_records
+from .connector_log import connector_log
+from .state import TaskPlan, used_ids
+
+__all__ = ["Fencing", "Round"]
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Fence the ids 0 to `earlier`-1, then write `tasks` as the new count."""
+
+    connector: str
+    raw: Mapping[str, str]
+    earlier: int
+    tasks: int
+
+    @classmethod
+    def of(cls, connector: Configured, plan: TaskPlan) -> Round:
+        return cls(connector.name, plan.raw, connector.fenced, used_ids(plan))
+
+
+class Fencing:
+    """Rounds run on threads of their own, so that a log which does not answer holds up nothing else."""
+
+    def __init__(
+        self, the_log: Log, config: ConfigTopic, settings: Mapping[str, str], data_dir: Path,
+        on_change: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._log = the_log
+        self._config = config
+        self._settings = dict(settings)
+        self._data_dir = data_dir
+        self._on_change = on_change
+        self._lock = Lock()
+        self._ending = Event()
+        self._running: dict[str, Round] = {}
+        self._troubles: dict[str, str] = {}
+
+    def troubles(self) -> dict[str, str]:
+        """Why a connector's tasks do not start yet, by connector; only where something is wrong."""
+        with self._lock:
+            return dict(self._troubles)
+
+    def want(self, rounds: Mapping[str, Round]) -> None:
+        """These are due, and no task of theirs runs here. A round under way is left to its end."""
+        with self._lock:
+            self._troubles = {name: why for name, why in self._troubles.items() if name in rounds}
+            for name, one in rounds.items():
+                if name not in self._running:
+                    self._running[name] = one
+                    Thread(target=self._run, args=(one,), name=f"fence-{name}", daemon=True).start()
+
+    def stop(self) -> None:
+        self._ending.set()
+
+    def _run(self, one: Round) -> None:
+        try:
+            self._until_done(one)
+        finally:
+            with self._lock:
+                self._running.pop(one.connector, None)
+            self._on_change()
+
+    def _until_done(self, one: Round) -> None:
+        backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
+        while not self._ending.is_set():
+            try:
+                self._fence(one)
+                self._config.write(fencing_records(one.connector, one.tasks))
+                return
+            except HeadwaterError as error:
+                delay = backoff.next()
+                log.warning(
+                    "tasks of connector %s wait until earlier ones are fenced off; trying again in %.1f s: %s",
+                    one.connector, delay, error,
+                )  # fmt: skip
+                with self._lock:
+                    self._troubles[one.connector] = f"earlier tasks could not be fenced off yet: {error}"
+                if backoff.attempts > 2:
+                    return  # the config may have changed meanwhile: the reconciler asks again
+                self._ending.wait(delay)
+
+    def _fence(self, one: Round) -> None:
+        if one.earlier == one.tasks == 1:
+            return  # the one task fences its predecessor itself
+        with connector_log(self._log, self._settings, self._data_dir, one.raw) as the_log:
+            for number in range(one.earlier):
+                with closing(the_log.producer(transactional_id(self._settings, one.connector, number))) as producer:
+                    producer.init_transactions()
