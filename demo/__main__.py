@@ -1,6 +1,7 @@
 """Replicates a database into topics, keeps a view, changes the view, rebuilds it from offset zero, rolls back.
 
-Exit status 0 only if everything was compared and equal.
+With `--kafka` the topics lie on an Apache Kafka broker that is started for it, else in the embedded log. Exit status 0
+only if everything was compared and equal.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.servers.cache import cache_dir
+from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import COMMAND, WorkerProcess
 
@@ -36,12 +38,13 @@ DROPPED = {"minute"}
 class Demo:
     """One run, from an empty folder to the table at the end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_kafka: bool) -> None:
         self.started = time.monotonic()
         self.folder = folder
         self.results: list[tuple[str, dict[str, Sum], float | None]] = []
         self.on_log: dict[str, int] = {}
         self.server = PostgresServer(18, password=secrets.token_hex(8))
+        self.kafka = KafkaServer() if on_kafka else None
         env = {
             "SOURCE_HOST": "127.0.0.1",
             "SOURCE_PORT": str(self.server.port),
@@ -52,10 +55,18 @@ class Demo:
             "VIEW_USER": "postgres",
             "VIEW_PASSWORD": str(self.server.password),
         }
+        self.settings: dict[str, str] = {}
+        self.options: list[str] = []
+        if self.kafka is not None:
+            env["KAFKA_BOOTSTRAP"] = self.settings["bootstrap.servers"] = self.kafka.bootstrap
+            self.options = ["--worker", str(CONFIGS / "worker-kafka.yaml")]
         files = [CONFIGS / "postgres-source.yaml", CONFIGS / "postgres-view.yaml"]
         self.worker = WorkerProcess(files, folder / "data", env)
 
     def run(self) -> None:
+        if self.kafka is not None:
+            self.step(f"starting a throw-away Apache Kafka {self.kafka.version} broker")
+            self.kafka.start()
         self.step("starting a throw-away PostgreSQL and loading the flights of 2013")
         self.server.start()
         for name in ("nyc", "views"):
@@ -67,14 +78,16 @@ class Demo:
         self.rebuild()
         self.roll_back()
         self.step("counting what the log holds")
-        self.on_log = rows_on_log(self.worker.data, {table: f"nyc.public.{table}" for table in TABLES})
+        self.on_log = rows_on_log(self.settings, self.worker.data, {table: f"nyc.public.{table}" for table in TABLES})
 
     def replicate(self) -> None:
-        self.step("headwater run configs/postgres-source.yaml configs/postgres-view.yaml, with live changes meanwhile")
+        worker_file = "--worker configs/worker-kafka.yaml " if self.kafka else ""
+        files = "configs/postgres-source.yaml configs/postgres-view.yaml"
+        self.step(f"headwater run {worker_file}{files}, with live changes meanwhile")
         writer = Writer(self.server.dsn("nyc"), seed=0)
         writer.start()
         begin = time.monotonic()
-        self.worker.start()
+        self.worker.start(*self.options)
         try:
             wait_for("snapshot -> topics -> view", self.progress, lambda: True)
         except TimeoutError as error:
@@ -201,6 +214,8 @@ class Demo:
             self.worker.stop()
         finally:
             self.server.close()
+            if self.kafka is not None:
+                self.kafka.close()
 
 
 def main() -> int:
@@ -208,7 +223,7 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    demo = Demo(folder)
+    demo = Demo(folder, on_kafka="--kafka" in sys.argv[1:])
     try:
         demo.run()
         demo.show()

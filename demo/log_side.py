@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -10,9 +11,9 @@ from headwater.worker.api import TopicPartition
 from headwater.worker.log import open_log
 
 
-def rows_on_log(data: Path, topics: dict[str, str]) -> dict[str, int]:
-    """Rows by table name; `topics`: topic by table name."""
-    log = open_log({}, data)
+def rows_on_log(settings: Mapping[str, str], data: Path, topics: Mapping[str, str]) -> dict[str, int]:
+    """Rows by table name; `settings`, `data`: the worker's; `topics`: topic by table name."""
+    log = open_log(settings, data)
     try:
         rows: dict[str, int] = {}
         for table, topic in topics.items():

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.conftest import Database
+from tests.servers import kafka
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import WorkerProcess
 
@@ -21,13 +23,14 @@ CREATE TABLE airlines (carrier text PRIMARY KEY, name text);
 INSERT INTO flights SELECT n, n % 2400, n % 60, 'UA' FROM generate_series(1, 500) n;
 INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
-RUN = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml"}
-"""What the test below runs."""
+CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml"}
+WORKERS = {"kafka": "worker-kafka.yaml"}
+"""By the log that they need."""
 
 
 def test_every_config_is_run() -> None:
     found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
-    assert found == RUN, "run the new file in a test, and name it in RUN"
+    assert found == {*CONNECTORS, *WORKERS.values()}, "run the new file in a test, and name it above"
 
 
 @pytest.fixture
@@ -38,22 +41,35 @@ def databases(pg: PostgresServer, make_database: Callable[[PostgresServer], Data
     return source, view
 
 
+@pytest.fixture(params=["embedded", "kafka"])
+def log_env(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The environment that names the log; a broker of its own, for the configs' names are not unique."""
+    if request.param == "embedded":
+        yield {}
+    else:
+        with kafka.running() as broker:
+            yield {"KAFKA_BOOTSTRAP": broker.bootstrap}
+
+
 @pytest.fixture
-def worker(databases: tuple[Database, Database], tmp_path: Path) -> Iterator[WorkerProcess]:
+def worker(databases: tuple[Database, Database], log_env: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]:
     source, view = databases
     env = {
         "SOURCE_HOST": "127.0.0.1", "SOURCE_PORT": str(source.server.port), "SOURCE_USER": "postgres",
         "SOURCE_PASSWORD": "any", "SOURCE_DBNAME": source.name,
         "VIEW_URL": f"postgresql://127.0.0.1:{view.server.port}/{view.name}", "VIEW_USER": "postgres",
-        "VIEW_PASSWORD": "any",
+        "VIEW_PASSWORD": "any", **log_env,
     }  # fmt: skip
     worker = WorkerProcess([CONFIGS / "postgres-source.yaml", CONFIGS / "postgres-view.yaml"], tmp_path / "data", env)
     yield worker
     worker.stop()
 
 
-def test_they_do_the_main_job(databases: tuple[Database, Database], worker: WorkerProcess) -> None:
+def test_they_do_the_main_job(
+    databases: tuple[Database, Database], worker: WorkerProcess, log_env: dict[str, str]
+) -> None:
     source, view = databases
+    options = ["--worker", str(CONFIGS / WORKERS["kafka"])] if log_env else []
 
     def headwater(*arguments: str) -> str:
         done = worker.command(*arguments)
@@ -61,18 +77,34 @@ def test_they_do_the_main_job(databases: tuple[Database, Database], worker: Work
         return done.stdout
 
     files = [str(path) for path in worker.files]
-    for name in sorted(RUN):
-        headwater("lint", str(CONFIGS / name))
-    findings = json.loads(headwater("check", "--json", *files))["findings"]
+    for name in sorted(CONNECTORS):
+        headwater("lint", str(CONFIGS / name), *options)
+    findings = json.loads(headwater("check", "--json", *files, *options))["findings"]
     assert {finding["level"] for finding in findings} == {"ok"}
-    headwater("run", *files, "--data", str(worker.data), "--listen", "none", "--until-caught-up")
+    headwater("run", *files, *options, "--data", str(worker.data), "--listen", "none", "--until-caught-up")
     assert rows(view, "SELECT * FROM flights") == rows(source, "SELECT * FROM flights")
     assert rows(view, "SELECT * FROM airlines") == rows(source, "SELECT * FROM airlines")
-    worker.start()
+    if log_env:
+        assert lag(log_env["KAFKA_BOOTSTRAP"], "connect-nyc-view") == {
+            "nyc.public.airlines": 0,
+            "nyc.public.flights": 0,
+        }
+    worker.start(*options)
     headwater("rebuild", "nyc-view", "--config", str(CONFIGS / "postgres-view-slim.yaml"))
     wanted = rows(source, "SELECT flight_id, dep_time, carrier FROM flights")
     assert rows(view, "SELECT flight_id, departed_at, carrier FROM flights") == wanted
     assert {len(row) for row in rows(view, "SELECT * FROM flights")} == {3}
+
+
+def lag(bootstrap: str, group: str) -> dict[str, int]:
+    """By topic, as lag tools compute it: end offset less the group's offset."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "isolation.level": "read_committed"})
+    try:
+        topics = [name for name in consumer.list_topics(timeout=60).topics if name.startswith("nyc.public.")]
+        stored = consumer.committed([TopicPartition(name, 0) for name in topics], timeout=60)
+        return {tp.topic: consumer.get_watermark_offsets(tp, timeout=60)[1] - tp.offset for tp in stored}
+    finally:
+        consumer.close()
 
 
 def rows(database: Database, query: str) -> list[tuple[object, ...]]:
