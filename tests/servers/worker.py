@@ -22,7 +22,11 @@ COMMAND = [sys.executable, "-m", "headwater.worker.cli.main"]
 class WorkerProcess:
     """One data directory, one port; may be killed and started again any number of times."""
 
-    def __init__(self, files: Sequence[Path], data: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, files: Sequence[Path], data: Path, env: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    ) -> None:
+        """`options` are given to every start."""
+        self.options = list(options)
         self.files = list(files)
         self.data = data
         self.port = free_port()
@@ -37,7 +41,7 @@ class WorkerProcess:
     def start(self, *options: str, ready_s: float = 30, stderr: IO[bytes] | None = None) -> WorkerProcess:
         """Returns once REST answers."""
         command = [*COMMAND, "run", *map(str, self.files), "--data", str(self.data)]
-        command += ["--listen", f"127.0.0.1:{self.port}", *options]
+        command += ["--listen", f"127.0.0.1:{self.port}", *self.options, *options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log, env=self.env

@@ -15,10 +15,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests.live_writer import SCHEMA, LiveWriter
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import WorkerProcess
-
-from .live_writer import SCHEMA, LiveWriter
 
 _numbers = itertools.count(1)
 
@@ -113,7 +112,7 @@ class Shop:
         with self.server.connect(self.source) as connection:
             connection.execute(f"GRANT ALL ON SCHEMA public TO app; GRANT CREATE ON DATABASE {self.source} TO capture")
             connection.execute("SET ROLE app")
-            connection.execute(SCHEMA)
+            connection.execute(SCHEMA.format(accounts=2000, entries=1000))
         with self.server.connect(self.view) as connection:
             connection.execute(f"CREATE SCHEMA headwater AUTHORIZATION {ROLE}; GRANT CREATE ON SCHEMA public TO {ROLE}")
 

@@ -18,7 +18,7 @@ def test_the_main_job(both: Shop) -> None:
     writer = shop.writer(seed=1)  # the snapshot is taken under load
     worker = shop.start()
     shop.wait_for(lambda: len(shop.tables()) >= 8)
-    assert writer.stop() > 0
+    assert writer.stop().total() > 0
     live_changes(shop)
     shop.wait_until_equal()
 

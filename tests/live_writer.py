@@ -1,4 +1,4 @@
-"""Random changes over several tables, by an application that carries on whenever the database goes away."""
+"""A busy application: small random transactions over all tables, whatever its database does, until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,23 +16,43 @@ CREATE TABLE entry (account int, number int, amount numeric(30, 10), note text, 
     PRIMARY KEY (account, number));
 CREATE TABLE document (id int PRIMARY KEY, title text, body text, extra jsonb);
 ALTER TABLE document ALTER COLUMN body SET STORAGE EXTERNAL;
+CREATE TABLE note (text text);
+ALTER TABLE note REPLICA IDENTITY FULL;
+INSERT INTO account SELECT n, 'owner ' || n, n, now() FROM generate_series(1, {accounts}) n;
+INSERT INTO entry SELECT n % 200, n, n / 7.0, 'x' FROM generate_series(1, {entries}) n;
 """
-TABLES = {"account": ("id",), "entry": ("account", "number"), "document": ("id",)}
+"""`format` with how many rows there are before the first change."""
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "account": ("id",),
+    "entry": ("account", "number"),
+    "document": ("id",),
+    "note": (),
+}
+"""The columns of each table's key; rows of `note` have none, they are inserted and stay."""
+
+KEYED = [table for table, key in TABLES.items() if key]
 KEYS = 400
 
 
-class ChaosWriter(threading.Thread):
-    """Each transaction touches one to twelve rows; one in eight is rolled back. `counts` counts committed changes."""
+class LiveWriter(threading.Thread):
+    """Each transaction touches one to twelve rows; one in eight is rolled back. Several writers may run at once."""
 
-    def __init__(self, dsn: str, seed: int) -> None:
-        super().__init__(name="chaos writer", daemon=True)
+    def __init__(self, dsn: str, seed: int, pause_s: float = 0.02) -> None:
+        """`pause_s`: between transactions, at most."""
+        super().__init__(name=f"live writer {seed}", daemon=True)
         self.counts: Counter[str] = Counter()
+        """Committed changes by kind; those whose commit was not answered are left out."""
         self.error: Exception | None = None
-        self._dsn = dsn
+        self._dsn = f"{dsn} application_name='live writer {seed}'"
+        self._seed = seed
+        self._pause_s = pause_s
+        self._notes = 0
         self._random = random.Random(seed)
         self._ending = threading.Event()
 
     def stop(self) -> Counter[str]:
+        """Committed changes by kind. Raises what has gone wrong, but for a database that was away."""
         self._ending.set()
         self.join()
         if self.error:
@@ -45,9 +65,9 @@ class ChaosWriter(threading.Thread):
                 with psycopg.connect(self._dsn, connect_timeout=5) as connection:
                     while not self._ending.is_set():
                         self._transaction(connection)
-                        time.sleep(self._random.random() * 0.01)
+                        time.sleep(self._random.random() * self._pause_s)
             except (psycopg.OperationalError, psycopg.InterfaceError):
-                time.sleep(0.1)  # the server is being killed: come back
+                time.sleep(0.1)  # the server is being restarted, or two writers stood in each other's way
             except Exception as error:
                 self.error = error
                 return
@@ -69,6 +89,10 @@ class ChaosWriter(threading.Thread):
 
     def _change(self, cursor: psycopg.Cursor[tuple[object, ...]]) -> str:
         table = self._random.choice(list(TABLES))
+        if not TABLES[table]:
+            self._notes += 1
+            cursor.execute("INSERT INTO note VALUES (%s)", [f"note {self._seed}-{self._notes}"])
+            return "note"
         kind = self._random.choice(["put", "put", "put", "touch", "touch", "delete", "move"])
         key = [self._random.randint(1, KEYS) for _ in TABLES[table]]
         where = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in TABLES[table])
