@@ -11,8 +11,10 @@ import click
 import pytest
 import yaml
 
+from headwater.worker.cli.lint import read_worker
 from headwater.worker.cli.main import headwater
 from headwater.worker.config.lint import lint_files
+from headwater.worker.log.kafka_settings import Role, client_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -20,7 +22,7 @@ PAGES = sorted(
 )
 FRAME = {"name": "framed", "connector.class": "PostgresSink", "topics": "t", "connection.url": "postgresql://h/d"}
 """Around blocks that show some options alone."""
-VARIABLES = ("SHOP_PASSWORD", "VIEW_PASSWORD")
+VARIABLES = ("SHOP_PASSWORD", "VIEW_PASSWORD", "KAFKA_PASSWORD", "KAFKA_KEY_PASSWORD")
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:
@@ -42,9 +44,14 @@ def test_configs_are_valid(text: str, tmp_path: Path, monkeypatch: pytest.Monkey
     for name in VARIABLES:
         monkeypatch.setenv(name, "any")
     document = yaml.safe_load(text)
+    path = tmp_path / "my.yaml"
+    if isinstance(document, dict) and "bootstrap.servers" in document:  # a worker's file
+        path.write_text(text)
+        settings = read_worker(path)
+        assert [client_settings(role, settings, {})["bootstrap.servers"] for role in Role]
+        return
     if isinstance(document, dict) and "connector.class" not in document:
         text += yaml.safe_dump(FRAME)
-    path = tmp_path / "my.yaml"
     path.write_text(text)
     connectors, problems = lint_files([path], {})
     assert [str(problem) for problem in problems] == []
@@ -119,7 +126,7 @@ def test_compose_runs_configs_that_are_there() -> None:
     services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]
     worker = services["headwater"]
     files = [word for word in worker["command"] if word.startswith("/configs/")]
-    text = "".join((ROOT / name.lstrip("/")).read_text() for name in files)
+    text = re.sub(r"^\s*#.*$", "", "".join((ROOT / name.lstrip("/")).read_text() for name in files), flags=re.MULTILINE)
     assert set(re.findall(r"\$\{env:(\w+)\}", text)) == set(worker["environment"])
     assert set(worker["depends_on"]) | {"headwater"} == set(services)
     assert (ROOT / "docker" / worker["build"]["context"] / worker["build"]["dockerfile"]).exists()
