@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from headwater.worker.config.client_overrides import overrides_of
 from headwater.worker.config.secrets import expand
 from headwater.worker.log import open_log
 from headwater.worker.log.contract import Log
 
 __all__ = ["connector_log"]
-
-_OVERRIDES = ("producer.override.", "consumer.override.", "admin.override.")
 
 
 @contextmanager
@@ -21,7 +20,7 @@ def connector_log(shared: Log, settings: Mapping[str, str], data_dir: Path, raw:
 
     `settings` and `raw` as written. Raises `ConfigError`, `LogError`, `Retriable`.
     """
-    overrides = {name: text for name, text in raw.items() if name.startswith(_OVERRIDES)}
+    overrides = overrides_of(raw)
     if not overrides or not settings.get("bootstrap.servers", "").strip():
         yield shared
         return

@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from headwater.worker.config.client_overrides import overrides_of
 from headwater.worker.config.policies import RestartPolicy
 from headwater.worker.runtime.supervised import Work
 from headwater.worker.runtime.task_spec import TaskId, TaskSpec
@@ -138,7 +139,13 @@ def desired(wanted: Wanted, now_ms: int) -> Desired:
             works[TaskId(*build, number)] = task_work(spec, paused, plan.restart)
     for name, view in wanted.views.items():
         if name in wanted.connectors and view.needs_process(now_ms):
-            assignment = {"view": name, "settings": dict(wanted.settings), "data_dir": wanted.data_dir}
+            assignment: dict[str, Any] = {
+                "view": name,
+                "settings": dict(wanted.settings),
+                "data_dir": wanted.data_dir,
+            }
+            if overrides := overrides_of(wanted.connectors[name].raw):
+                assignment["overrides"] = overrides
             works[JobId(name)] = Work(JOB_MODULE, assignment, {"job": name}, restart=JOB_RESTART, once=True)
     return Desired(works, undecided)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from headwater.worker.api import Problem
 
-__all__ = ["ALLOWLIST", "POLICIES", "POLICY", "refused_overrides"]
+__all__ = ["ALLOWLIST", "POLICIES", "POLICY", "overrides_of", "refused_overrides"]
 
 POLICY: Final = "connector.client.config.override.policy"
 ALLOWLIST: Final = "connector.client.config.override.allowlist"
@@ -19,6 +19,11 @@ POLICIES: Final = ("All", "None", "Principal", "Allowlist")
 
 _OVERRIDE: Final = re.compile(r"(?:producer|consumer|admin)\.override\.(.+)")
 _PRINCIPAL: Final = frozenset({"sasl.jaas.config", "sasl.mechanism", "security.protocol"})
+
+
+def overrides_of(raw: Mapping[str, str]) -> dict[str, str]:
+    """The overrides among a connector's options, under their full names."""
+    return {name: text for name, text in raw.items() if _OVERRIDE.fullmatch(name)}
 
 
 def refused_overrides(raw: Mapping[str, str], worker: Mapping[str, str]) -> list[Problem]:

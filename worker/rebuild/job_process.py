@@ -1,8 +1,8 @@
 """The process of a view's job: `python -m headwater.worker.rebuild.job_process`, started and restarted by the worker.
 
-Assignment on standard input: `{"view", "settings": {…}, "data_dir"}`. What is to be done stands on the log. Commands:
-`stop`, and `tasks` with `{"generations": {"2": {"failure": null|"why", "stopped": false}}}` whenever that changes.
-Events: `progress` with `{"stage","done","total","unit","detail","rate","eta_s"}`, `error`.
+Assignment on standard input: `{"view", "settings": {…}, "data_dir"[, "overrides": {…}]}`. What is to be done stands
+on the log. Commands: `stop`, and `tasks` with `{"generations": {"2": {"failure": null|"why", "stopped": false}}}`
+whenever that changes. Events: `progress` with `{"stage","done","total","unit","detail","rate","eta_s"}`, `error`.
 Exit status: 0 where nothing is left to do, 1 after an error (start it again), 3 where another process has taken over.
 """
 
@@ -15,12 +15,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from headwater.worker.api import Fenced, HeadwaterError
 from headwater.worker.config.secrets import Redactor, expand, secret_values
-from headwater.worker.log import open_log
+from headwater.worker.log import Log, open_log
 from headwater.worker.observe import logs
 from headwater.worker.runtime.child_channel import ChildChannel
 from headwater.worker.runtime.task_spec import FENCED_EXIT
@@ -76,7 +77,11 @@ def main() -> int:
     try:
         settings = expand(raw_settings)
         redactor.add(secret_values(raw_settings, settings))
-        _run(channel, view, settings, Path(assignment["data_dir"]), tasks, redactor)
+        raw_overrides = dict(assignment.get("overrides", {}))
+        overrides = expand(raw_overrides)
+        redactor.add(secret_values(raw_overrides, overrides))
+        with closing(open_log(settings, Path(assignment["data_dir"]), overrides)) as the_log:
+            _run(channel, view, settings, the_log, tasks, redactor)
         return 0
     except Fenced as error:
         log_lines.info("another process has taken over the job of view %s: %s", view, error)
@@ -97,7 +102,7 @@ def _run(
     channel: ChildChannel,
     view: str,
     settings: Mapping[str, str],
-    data_dir: Path,
+    the_log: Log,
     tasks: ToldTaskStates,
     redactor: Redactor,
 ) -> None:
@@ -105,15 +110,8 @@ def _run(
         detail = redactor.redact(str(fields.get("detail", "")))
         channel.tell("progress", {**fields, "detail": detail})
 
-    the_log = open_log(settings, data_dir)
-    try:
-        work = Work(view, the_log, settings, tasks, emit, redactor.add, redactor.redact)
-        try:
-            run(work)
-        finally:
-            work.close()
-    finally:
-        the_log.close()
+    with closing(Work(view, the_log, settings, tasks, emit, redactor.add, redactor.redact)) as work:
+        run(work)
 
 
 def _end() -> None:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from headwater.worker.runtime.supervisor import Supervisor
 from tests import plugins
+from tests.servers.kafka import KafkaServer
+
+from .scene import kafka_settings
 
 plugins.install()
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -17,3 +24,16 @@ def supervisor() -> Iterator[Supervisor]:
     yield running
     running.stop_all()
     assert not running.snapshot()
+
+
+@pytest.fixture
+def on_kafka(kafka: KafkaServer) -> dict[str, str]:
+    """Settings of a worker on the shared broker, with names of its own."""
+    return kafka_settings(kafka.bootstrap, f"t{os.getpid()}.{next(_numbers)}")
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def any_log(request: pytest.FixtureRequest) -> dict[str, str]:
+    """A worker's settings: runs the test on both logs."""
+    settings: dict[str, str] = {} if request.param == "embedded" else request.getfixturevalue("on_kafka")
+    return settings

@@ -6,14 +6,15 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from headwater.worker.api import TopicPartition
-from headwater.worker.log import Message, open_log
+from headwater.worker.log import Log, Message, open_log
 from headwater.worker.runtime.supervised import Work
 from headwater.worker.runtime.supervisor import Supervisor
 from headwater.worker.runtime.task_spec import TaskSpec
@@ -23,29 +24,38 @@ MODULE = "headwater.worker.runtime.task_process"
 
 
 class Scene:
-    def __init__(self, folder: Path, limit: int) -> None:
+    """`settings`: the worker's. Names on a broker that tests share end with its `group.id`, the test's own."""
+
+    def __init__(self, folder: Path, limit: int, settings: Mapping[str, str] | None = None) -> None:
         self.data = folder / "data"
         self.data.mkdir(parents=True)
         self.upstream = str(folder / "upstream.db")
         self.table = str(folder / "view.db")
         self.folder = folder
+        self.settings = dict(settings or {})
+        own = f"-{self.settings['group.id']}" if settings else ""
+        self.counter, self.view, self.topic = f"counter{own}", f"view{own}", f"numbers{own}"
         make_upstream(self.upstream, limit)
+
+    @property
+    def on_kafka(self) -> bool:
+        return "bootstrap.servers" in self.settings
 
     def source(self, **options: Any) -> dict[str, str]:
         return {
-            "name": "counter",
+            "name": self.counter,
             "connector.class": "CountingSource",
             "count.file": self.upstream,
-            "count.topic": "numbers",
+            "count.topic": self.topic,
             "restart.backoff.initial.ms": "50",
             "restart.backoff.max.ms": "200",
         } | {name.replace("_", "."): str(value) for name, value in options.items()}
 
     def sink(self, **options: Any) -> dict[str, str]:
         return {
-            "name": "view",
+            "name": self.view,
             "connector.class": "TableSink",
-            "topics": "numbers",
+            "topics": self.topic,
             "table.file": self.table,
             "restart.backoff.initial.ms": "50",
             "restart.backoff.max.ms": "200",
@@ -53,28 +63,28 @@ class Scene:
 
     def spec(self, raw: dict[str, str], task: int = 0, tasks: int = 1, **more: Any) -> TaskSpec:
         config = {"task.number": str(task), "task.count": str(tasks)} if "count.file" in raw else {}
-        return TaskSpec(raw["name"], task, tasks, raw, config, data_dir=str(self.data), **more)
+        return TaskSpec(raw["name"], task, tasks, raw, config, settings=self.settings, data_dir=str(self.data), **more)
 
-    def messages(self, topic: str = "numbers") -> list[Message]:
+    def log(self) -> Log:
+        return open_log(self.settings, self.data)
+
+    def messages(self, topic: str = "") -> list[Message]:
         """All that a read-committed reader sees."""
-        log = open_log({}, self.data)
-        try:
+        topic = topic or self.topic
+        with closing(self.log()) as log:
             info = log.topics([topic]).get(topic)
             if info is None:
                 return []
             partitions = [TopicPartition(topic, n) for n in range(info.partitions)]
-            consumer = log.consumer()
-            consumer.assign(log.begin_offsets(partitions))
-            ends = log.end_offsets(partitions)
-            found: list[Message] = []
-            while any(consumer.position()[tp] < end for tp, end in ends.items()):
-                found += consumer.poll(5000, 1.0)
-            consumer.close()
-            return found
-        finally:
-            log.close()
+            with closing(log.consumer()) as consumer:
+                consumer.assign(log.begin_offsets(partitions))
+                ends = log.end_offsets(partitions)
+                found: list[Message] = []
+                while any(consumer.position()[tp] < end for tp, end in ends.items()):
+                    found += consumer.poll(5000, 1.0)
+                return found
 
-    def numbers(self, topic: str = "numbers") -> Counter[int]:
+    def numbers(self, topic: str = "") -> Counter[int]:
         """How often each number lies on the log."""
         return Counter(orjson.loads(m.value)["payload"]["n"] for m in self.messages(topic) if m.value is not None)
 
@@ -98,14 +108,35 @@ def work(spec: TaskSpec) -> Work:
     return Work(MODULE, spec.as_dict(), who)
 
 
+def once_each(limit: int) -> dict[int, int]:
+    return dict.fromkeys(range(limit + 1), 1)
+
+
 def state_of(supervisor: Supervisor, connector: str) -> dict[str, Any]:
     return next((s for s in supervisor.snapshot() if s["connector"] == connector), {"state": "GONE"})
 
 
-def eventually(check: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+def eventually(check: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """The first true answer of `check`; fails with the last one."""
     end = time.monotonic() + timeout_s
     while not (answer := check()):
         assert time.monotonic() < end, f"not within {timeout_s} s: {answer!r}"
         time.sleep(0.05)
     return answer
+
+
+def kafka_settings(bootstrap: str, group: str) -> dict[str, str]:
+    """A worker on a single broker, with internal topics of its own."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "group.id": group,
+        "config.storage.topic": f"{group}-configs",
+        "config.storage.replication.factor": "1",
+        "offset.storage.topic": f"{group}-offsets",
+        "offset.storage.replication.factor": "1",
+        "offset.storage.partitions": "3",
+        "status.storage.topic": f"{group}-status",
+        "status.storage.replication.factor": "1",
+        "topics.storage.topic": f"{group}-topics",
+        "views.storage.topic": f"{group}-views",
+    }

@@ -15,18 +15,13 @@ from typing import Any
 
 import pytest
 
-from headwater.worker.api import TopicPartition
 from headwater.worker.cluster.refusals import NotNow, NotValid
 from headwater.worker.cluster.standalone import Standalone
-from headwater.worker.log import open_log
-from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.rebuild.requests import ViewRequests
-from headwater.worker.runtime.barrier import dump_halt, halt_key
-from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.sqlite_source import change
 from tests.plugins.sqlite_view import rows_of
 
-from .scene import Scene, eventually, work
+from .scene import eventually
 
 pytestmark = pytest.mark.system
 
@@ -50,29 +45,9 @@ VIEW = {
 }
 
 
-def test_a_barrier_is_reached_and_not_passed(tmp_path: Path, supervisor: Supervisor) -> None:
-    scene = Scene(tmp_path, 2_000)
-    log = open_log({}, scene.data)
-    halts = CompactedDict(log, "headwater-views")
-    halts.put(halt_key("view", 2), dump_halt({TopicPartition("numbers", 0): 100, TopicPartition("numbers", 1): 250}))
-    supervisor.run("source", work(scene.spec(scene.source())))
-    supervisor.run("sink", work(scene.spec(scene.sink(), generation=2)))
-    eventually(lambda: sum(scene.rows(2).values()) == 350)
-    time.sleep(1)
-    assert sum(scene.rows(2).values()) == 350
-    ours = {TopicPartition("numbers", n) for n in range(2)}
-    assert log.committed("connect-view-g2", ours) == {
-        TopicPartition("numbers", 0): 100,
-        TopicPartition("numbers", 1): 250,
-    }
-    halts.put(halt_key("view", 2), None)
-    eventually(lambda: scene.rows(2) == dict.fromkeys(range(2_001), 1))
-    log.close()
-
-
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Standalone]:
-    running = Standalone({}, tmp_path / "data")
+def worker(tmp_path: Path, any_log: dict[str, str]) -> Iterator[Standalone]:
+    running = Standalone(any_log, tmp_path / "data")
     running.start()
     yield running
     running.stop()

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from headwater.worker.api import ConfigError
 from headwater.worker.cluster.caught_up import NotCaughtUp
-from headwater.worker.cluster.refusals import NotThere, NotValid, WorkerRunning
+from headwater.worker.cluster.refusals import NotThere, WorkerRunning
 from headwater.worker.cluster.standalone import Standalone
 from tests.plugins.counting.source import make_upstream, set_mood
 
@@ -43,20 +39,6 @@ def files(*raws: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
 
 def pids(worker: Standalone) -> dict[str, Any]:
     return {s["connector"]: s["pid"] for s in worker.snapshot()}
-
-
-def test_files_run_until_they_have_caught_up(scene: Scene, worker: Standalone) -> None:
-    assert worker.apply_files(files(scene.source(), scene.sink())) == {"counter": "created", "view": "created"}
-    assert worker.wait_until_caught_up(30)
-    assert scene.rows() == dict.fromkeys(range(1_001), 1)
-    assert worker.connectors() == ["counter", "view"]
-    status = worker.status("counter")
-    assert (status["connector"]["state"], status["type"]) == ("RUNNING", "source")
-    assert [(t["id"], t["state"]) for t in status["tasks"]] == [(0, "RUNNING")]
-    eventually(lambda: worker.topics("counter") == worker.topics("view") == ["numbers"])
-    assert worker.health() == []
-    assert worker.offsets("counter") == [({"task": 0}, {"format": 1, "n": 1_000})]
-    assert sum(o["kafka_offset"] for _, o in worker.offsets("view")) == 1_001
 
 
 def test_only_what_has_changed_is_touched(scene: Scene, worker: Standalone) -> None:
@@ -97,23 +79,6 @@ def test_states_and_restarts(scene: Scene, worker: Standalone) -> None:
         worker.config("counter")
 
 
-def test_offsets_are_altered_while_stopped(scene: Scene, worker: Standalone) -> None:
-    worker.apply_files(files(scene.source()))
-    assert worker.wait_until_caught_up(30)
-    with pytest.raises(NotValid):
-        worker.alter_offsets("counter", None)
-    worker.set_state("counter", "STOPPED")
-    eventually(lambda: not pids(worker))
-    worker.alter_offsets("counter", [({"task": 0}, {"format": 1, "n": 990})])
-    assert worker.offsets("counter") == [({"task": 0}, {"format": 1, "n": 990})]
-    worker.set_state("counter", "STARTED")
-    eventually(lambda: sum(scene.numbers().values()) == 1_011)
-    worker.set_state("counter", "STOPPED")
-    eventually(lambda: not pids(worker))
-    worker.alter_offsets("counter", None)
-    assert worker.offsets("counter") == []
-
-
 def test_a_wrong_config_is_refused_with_every_problem(scene: Scene, worker: Standalone) -> None:
     with pytest.raises(ConfigError) as raised:
         worker.put_config("counter", {**scene.source(), "count.batch": "many", "count.tpoic": "x"})
@@ -139,32 +104,3 @@ def test_a_source_that_fails_fatally_again_and_again_ends_the_waiting_early(scen
 def test_a_second_worker_is_turned_away(scene: Scene, worker: Standalone) -> None:
     with pytest.raises(WorkerRunning, match=f"process {os.getpid()}"):
         Standalone({}, scene.data).start()
-
-
-def test_a_killed_worker_comes_back_where_it_was(scene: Scene) -> None:
-    code = (
-        "import sys, time, orjson\n"
-        "from pathlib import Path\n"
-        "from headwater.worker.cluster.standalone import Standalone\n"
-        "worker = Standalone({}, Path(sys.argv[1])); worker.start()\n"
-        "worker.apply_files([(raw['name'], raw) for raw in orjson.loads(sys.stdin.read())])\n"
-        "time.sleep(600)\n"
-    )
-    make_upstream(scene.upstream, 30_000)
-    raws = [scene.source(count_batch=20, tasks_max=2), scene.sink(tasks_max=2)]
-    killed = subprocess.Popen([sys.executable, "-c", code, str(scene.data)], stdin=subprocess.PIPE)
-    assert killed.stdin is not None
-    killed.stdin.write(orjson.dumps(raws))
-    killed.stdin.close()
-    eventually(lambda: len(scene.rows()) > 1_000)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    worker = Standalone({}, scene.data)
-    worker.start()
-    try:
-        assert worker.connectors() == ["counter", "view"]
-        assert worker.wait_until_caught_up(60)
-        assert scene.numbers() == dict.fromkeys(range(30_001), 1)
-        assert scene.rows() == dict.fromkeys(range(30_001), 1)
-    finally:
-        worker.stop()

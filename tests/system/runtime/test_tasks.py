@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
-import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,18 +14,13 @@ from typing import Any
 import orjson
 import pytest
 
-from headwater.worker.log.file_lock import FileLock
 from headwater.worker.observe.health import Stall
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import FAR_AHEAD_MS, make_upstream, set_mood
 
-from .scene import Scene, eventually, state_of, work
+from .scene import Scene, eventually, once_each, state_of, work
 
 pytestmark = pytest.mark.system
-
-
-def once_each(limit: int) -> dict[int, int]:
-    return dict.fromkeys(range(limit + 1), 1)
 
 
 def test_every_number_reaches_the_view_once(tmp_path: Path, supervisor: Supervisor) -> None:
@@ -42,38 +34,6 @@ def test_every_number_reaches_the_view_once(tmp_path: Path, supervisor: Supervis
     message = next(m for m in scene.messages() if b'"n":4711' in (m.value or b""))
     assert dict(message.headers) == {"headwater.version": b"4711"}
     assert message.timestamp_ms == FAR_AHEAD_MS + 4711
-
-
-def test_kills_at_random_lose_and_double_nothing(tmp_path: Path, supervisor: Supervisor) -> None:
-    scene = Scene(tmp_path, 0)
-    for task in range(2):
-        supervisor.run(f"source{task}", work(scene.spec(scene.source(count_batch=7), task, 2)))
-        supervisor.run(f"sink{task}", work(scene.spec(scene.sink(), task, 2)))
-    dice = random.Random(5)
-    limit = 0
-    for _ in range(12):
-        limit += 1_500
-        make_upstream(scene.upstream, limit)
-        time.sleep(dice.uniform(0.2, 0.9))
-        alive = [s["pid"] for s in supervisor.snapshot() if s["pid"]]
-        for pid in dice.sample(alive, min(len(alive), 2)):
-            os.killpg(pid, signal.SIGKILL)
-    eventually(lambda: sum(scene.rows().values()) >= limit + 1, 40)
-    assert scene.numbers() == once_each(limit)
-    assert scene.rows() == once_each(limit)
-
-
-def test_a_graceful_stop_reads_nothing_twice(tmp_path: Path, supervisor: Supervisor) -> None:
-    scene = Scene(tmp_path, 10_000_000)
-    supervisor.run("source", work(scene.spec(scene.source(count_batch=50))))
-    eventually(lambda: len(scene.numbers()) > 500)
-    supervisor.stop("source")
-    eventually(lambda: state_of(supervisor, "counter")["state"] == "GONE")
-    last = max(scene.numbers())
-    assert scene.asked("SELECT max(n) FROM acked") == [(last,)]
-    supervisor.run("source", work(scene.spec(scene.source(count_batch=50))))
-    eventually(lambda: len(scene.asked("SELECT * FROM opened")) == 2)
-    assert scene.asked("SELECT n FROM opened ORDER BY rowid DESC LIMIT 1") == [(last,)]
 
 
 def test_a_full_queue_stops_reading_but_not_acknowledging(tmp_path: Path, supervisor: Supervisor) -> None:
@@ -268,72 +228,6 @@ def test_a_task_that_hangs_is_killed_after_its_grace(tmp_path: Path) -> None:
         assert not os.path.exists(f"/proc/{pid}")
     finally:
         impatient.stop_all()
-
-
-def stop_outside_a_transaction(pid: int, scene: Scene) -> None:
-    """SIGSTOP where the process holds no lock of a file: one that does stops every other writer as well."""
-    for _ in range(100):
-        os.kill(pid, signal.SIGSTOP)
-        files = (scene.data / "log.db", Path(scene.table), Path(scene.upstream))
-        if unlocked(scene.data / "log.db-lock") and all(map(free_to_write, files)):
-            return
-        os.kill(pid, signal.SIGCONT)
-        time.sleep(0.01)
-    raise AssertionError("the task holds a lock whenever it is looked at")
-
-
-def unlocked(path: Path) -> bool:
-    lock = FileLock(path)
-    try:
-        return lock.acquire(timeout_s=0.2)
-    finally:
-        lock.close()
-
-
-def free_to_write(file: Path) -> bool:
-    if not file.exists():
-        return True
-    db = sqlite3.connect(file, timeout=0.2, isolation_level=None)
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("ROLLBACK")
-        return True
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        db.close()
-
-
-@pytest.mark.parametrize("kind", ["source", "sink"])
-def test_a_zombie_that_wakes_up_changes_nothing(tmp_path: Path, supervisor: Supervisor, kind: str) -> None:
-    """The task is stopped in its tracks, a second incarnation takes over, the first one wakes up."""
-    scene = Scene(tmp_path, 500_000)
-    set_mood(scene.upstream, "slow")
-    never_again = {"restart.max.attempts": "0"}
-    if kind == "sink":
-        supervisor.run("other", work(scene.spec(scene.source(count_batch=20))))
-    first = work(scene.spec((scene.source(count_batch=20) if kind == "source" else scene.sink()) | never_again))
-    name = str(first.who["connector"])
-    counted = scene.numbers if kind == "source" else scene.rows
-    supervisor.run("zombie", first)
-    eventually(lambda: len(counted()) > 200)
-    zombie = state_of(supervisor, name)["pid"]
-    stop_outside_a_transaction(zombie, scene)
-    successor = Supervisor(grace_s=10)
-    successor.start()
-    try:
-        successor.run("successor", first)
-        before = len(counted())
-        eventually(lambda: len(counted()) > before + 200)
-        os.kill(zombie, signal.SIGCONT)
-        eventually(lambda: state_of(supervisor, name)["state"] == "FAILED")
-        before = len(counted())
-        eventually(lambda: len(counted()) > before + 200)
-        assert state_of(successor, name)["state"] == "RUNNING"
-    finally:
-        successor.stop_all()
-    found = counted()
-    assert set(found.values()) == {1} and len(found) == max(found) + 1
 
 
 def test_secrets_stay_out_of_sight(
