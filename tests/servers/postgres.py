@@ -165,7 +165,7 @@ class PostgresServer:
                 "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = %s AND active",
                 [name],
             )
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 try:
                     connection.execute(

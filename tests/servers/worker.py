@@ -38,7 +38,7 @@ class WorkerProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, *options: str, ready_s: float = 30, stderr: IO[bytes] | None = None) -> WorkerProcess:
+    def start(self, *options: str, ready_s: float = 120, stderr: IO[bytes] | None = None) -> WorkerProcess:
         """Returns once REST answers."""
         command = [*COMMAND, "run", *map(str, self.files), "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", *self.options, *options]
@@ -64,7 +64,7 @@ class WorkerProcess:
         data = None if body is None else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": "application/json"}
         call = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
-        with urllib.request.urlopen(call, timeout=30) as answer:
+        with urllib.request.urlopen(call, timeout=90) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 

@@ -36,7 +36,7 @@ class Scene:
     def rows(self) -> list[int]:
         """The numbers in the view."""
         try:
-            with sqlite3.connect(self.view, timeout=30) as db:
+            with sqlite3.connect(self.view, timeout=120) as db:
                 return sorted(n for (n,) in db.execute("SELECT n FROM view_g1"))
         except sqlite3.OperationalError:
             return []

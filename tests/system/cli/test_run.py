@@ -19,14 +19,14 @@ from .conftest import Scene
 pytestmark = pytest.mark.system
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 30) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 120) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.1)
 
 
-def run(scene: Scene, *options: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def run(scene: Scene, *options: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     files = [str(scene.source_file), str(scene.view_file)]
     command = [*COMMAND, "run", *files, "--data", str(scene.folder / "data"), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
@@ -124,7 +124,7 @@ def test_a_graceful_end_reads_nothing_twice(scene: Scene, sig: signal.Signals) -
     process = subprocess.Popen([*COMMAND, "run", *files], stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(scene.rows()) > 0)
     process.send_signal(sig)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     assert "stopping: tasks write what they hold" in stderr
     ended = run(scene, "--until-caught-up", "--listen", "none")

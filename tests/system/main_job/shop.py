@@ -163,7 +163,7 @@ class Shop:
             )
             return sorted(str(name) for (name,) in found)
 
-    def wait_until_equal(self, ours: Columns = FULL, theirs: Columns = FULL, timeout_s: float = 60) -> None:
+    def wait_until_equal(self, ours: Columns = FULL, theirs: Columns = FULL, timeout_s: float = 120) -> None:
         deadline = time.monotonic() + timeout_s
         expected = self.source_rows(ours)
         while True:
@@ -199,7 +199,7 @@ class Shop:
     def progress(self) -> Any:
         return self.worker.get("/views/shop-view/progress")
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 120) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"it did not happen\n{self.progress()}\n{self.worker.tail()}"

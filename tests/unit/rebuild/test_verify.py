@@ -31,7 +31,7 @@ def view_rows(scene: Scene) -> int:
 
 
 def tamper(scene: Scene, statement: str) -> None:
-    with sqlite3.connect(scene.path, timeout=10) as db:
+    with sqlite3.connect(scene.path, timeout=120) as db:
         assert db.execute(statement).rowcount == 1
 
 
@@ -101,7 +101,7 @@ def test_against_the_source(scene: Scene, tmp_path: Path) -> None:
         assert verify(scene, source=True) == ("done", [])
         result = scene.state().history[-1]["result"]
         assert result["against"] == "source" and result["found"] == {"things": 49}
-        with sqlite3.connect(tmp_path / "things.db", timeout=10) as db:
+        with sqlite3.connect(tmp_path / "things.db", timeout=120) as db:
             db.execute("DELETE FROM view WHERE key = 'k5'")
         assert verify(scene, source=True)[1][1] == "things: row k5 is missing in the view"
     finally:

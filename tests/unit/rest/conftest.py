@@ -44,7 +44,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
 
 @pytest.fixture
 def client(worker: Standalone) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://{worker.worker_id}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://{worker.worker_id}", timeout=120) as client:
         yield client
 
 
@@ -68,7 +68,7 @@ def states(client: httpx.Client, name: str) -> list[str]:
     return [task["state"] for task in client.get(f"/connectors/{name}/status").json()["tasks"]]
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 20) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it does not come about"

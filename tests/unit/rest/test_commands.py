@@ -91,7 +91,7 @@ def test_a_verification_that_fails(
     import sqlite3
 
     def spoil() -> int:
-        with sqlite3.connect(config["path"], timeout=10) as db:
+        with sqlite3.connect(config["path"], timeout=120) as db:
             return db.execute("DELETE FROM view WHERE key = 'k3'").rowcount
 
     wait_for(lambda: spoil() == 1)
