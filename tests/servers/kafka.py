@@ -10,7 +10,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -21,6 +21,8 @@ from .maven import jars, java
 from .process import free_port, kill_all, spawn
 
 VERSIONS = {"4.3": "4.3.1", "4.1": "4.1.0"}
+QUICK_START = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+"""For tests. Who measures speed gives options of a broker in production."""
 LOG4J = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -63,6 +65,7 @@ class KafkaServer:
         version: str = "4.3",
         settings: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
+        java_options: Sequence[str] = QUICK_START,
     ) -> None:
         self.version = version
         self.libs = binaries(version)
@@ -70,12 +73,18 @@ class KafkaServer:
         self.listeners = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}
         self.ports = {name: free_port() for name in [*self.listeners, "CONTROLLER"]}
         self.settings = {**SETTINGS, **(settings or {})}
+        self.java_options = list(java_options)
         self._process: subprocess.Popen[bytes] | None = None
         self._initialise()
 
     @property
     def log(self) -> Path:
         return self.folder / "server.log"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def bootstrap(self) -> str:
@@ -108,9 +117,8 @@ class KafkaServer:
         )
 
     def _java(self, *arguments: str) -> list[str | Path]:
-        options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
-        options.append(f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}")
-        return [java(), *options, "-cp", f"{self.libs}/*", *arguments]
+        logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
+        return [java(), *self.java_options, logging, "-cp", f"{self.libs}/*", *arguments]
 
     def _initialise(self) -> None:
         self.write_properties()

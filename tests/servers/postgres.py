@@ -88,6 +88,12 @@ class PostgresServer:
     def log(self) -> Path:
         return self.folder / "server.log"
 
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        assert self._process is not None
+        return self._process.pid
+
     def _initialise(self) -> None:
         command: list[str | Path] = [self.bin / "initdb", "-D", self.folder / "data", "-U", "postgres", "-E", "UTF8"]
         command += ["--no-locale", "--no-sync", f"--auth={'scram-sha-256' if self.password else 'trust'}"]
