@@ -14,8 +14,6 @@ from tests.servers.kafka import KafkaServer
 
 from .streams import EmbeddedStream, KafkaStream, Stream
 
-PREFIX = "chaos.public."
-
 
 class LogUnderTest(Protocol):
     name: str
@@ -31,23 +29,23 @@ class LogUnderTest(Protocol):
         """Whether a source's transaction is in flight; asked while the source stands still."""
         ...
 
-    def close(self) -> None: ...
-
 
 class Embedded:
     name = "embedded"
     broker = None
     compacts_at_once = True
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, prefix: str) -> None:
+        """`prefix`: how the names of the topics under test begin."""
         self._data = data
+        self._prefix = prefix
 
     def worker_file(self, folder: Path) -> Path | None:
         return None
 
     def stream(self) -> Stream:
         self._data.mkdir(parents=True, exist_ok=True)
-        return EmbeddedStream(self._data, PREFIX)
+        return EmbeddedStream(self._data, self._prefix)
 
     def transaction_is_open(self) -> bool:
         """The lock of writers is held through a transaction."""
@@ -57,40 +55,36 @@ class Embedded:
         finally:
             lock.close()
 
-    def close(self) -> None:
-        pass
-
 
 class Kafka:
     name = "kafka"
     compacts_at_once = False
 
-    def __init__(self) -> None:
-        self.broker: KafkaServer | None = KafkaServer().start()
+    def __init__(self, broker: KafkaServer, prefix: str) -> None:
+        self.broker: KafkaServer | None = broker
+        self._bootstrap = broker.bootstrap
+        self._prefix = prefix
         self._admin: AdminClient | None = None
 
     def worker_file(self, folder: Path) -> Path | None:
-        assert self.broker is not None
         factors = "".join(f"{name}.storage.replication.factor: 1\n" for name in ("config", "offset", "status"))
         file = folder / "worker.yaml"
-        file.write_text(f"bootstrap.servers: {self.broker.bootstrap}\n{factors}offset.storage.partitions: 3\n")
+        file.write_text(f"bootstrap.servers: {self._bootstrap}\n{factors}offset.storage.partitions: 3\n")
         return file
 
     def stream(self) -> Stream:
-        assert self.broker is not None
-        return KafkaStream(self.broker.bootstrap, PREFIX)
+        return KafkaStream(self._bootstrap, self._prefix)
 
     def transaction_is_open(self) -> bool:
         """Records stand behind the last stable offset of one of the topics."""
-        assert self.broker is not None
         if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+            self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
         try:
             topics = self._admin.list_topics(timeout=2).topics
             asked = {
                 KafkaPartition(name, number): OffsetSpec.latest()
                 for name, info in topics.items()
-                if name.startswith(PREFIX)
+                if name.startswith(self._prefix)
                 for number in info.partitions
             }
             if not asked:
@@ -102,7 +96,3 @@ class Kafka:
         except KafkaException:
             return False  # the broker is away
         return ends[0] != ends[1]
-
-    def close(self) -> None:
-        if self.broker is not None:
-            self.broker.close()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.postgres import running
+from tests.servers import kafka, postgres
 
 from .logs import Embedded, Kafka, LogUnderTest
-from .scenario import Scenario
+from .scenario import PREFIX, Scenario
 from .views import PostgresView, View
 
 Make = Callable[[str, tuple[str, ...]], Scenario]
@@ -25,9 +25,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
 
         def make(log_name: str, view_names: tuple[str, ...]) -> Scenario:
-            server = stack.enter_context(running(18, settings={"fsync": "on", "full_page_writes": "on"}))
-            log: LogUnderTest = Embedded(tmp_path / "data") if log_name == "embedded" else Kafka()
-            stack.callback(log.close)
+            server = stack.enter_context(postgres.running(18, settings={"fsync": "on", "full_page_writes": "on"}))
+            log: LogUnderTest = Embedded(tmp_path / "data", PREFIX)
+            if log_name == "kafka":
+                log = Kafka(stack.enter_context(kafka.running()), PREFIX)
             views: list[View] = [PostgresView(server) for name in view_names if name == "postgres"]
             scenario = Scenario(tmp_path, server, log, views, keep_all="change-log" in view_names)
             stack.callback(scenario.worker.kill)
