@@ -14,10 +14,10 @@ from collections.abc import Callable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any, Final, NamedTuple
 
-from headwater.connectors.debezium import names
+from headwater.connectors.debezium import names, times
 from headwater.worker.api import DATE, DECIMAL, TIME, TIMESTAMP, DataError, Schema, Type
 
-from . import kinds, times
+from . import kinds
 from .kind_names import kind_named
 from .kinds import Kind
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.connectors.postgres.sink import times
+from headwater.connectors.debezium import times
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
