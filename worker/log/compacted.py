@@ -8,7 +8,8 @@ from typing import Final
 
 from headwater.worker.api import Retriable, TopicPartition
 
-from .contract import Isolation, Log, LogError, Message, Producer, TopicExists
+from .contract import Isolation, Log, LogError, Message, Producer
+from .new_topic import make_topic
 
 _COMPACTED: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
 _POLL_RECORDS: Final = 5000
@@ -29,11 +30,8 @@ class CompactedDict:
         self._producer: Producer | None = None
         info = log.topics([topic]).get(topic)
         if info is None:
-            try:
-                replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
-                info = log.create_topic(topic, partitions, {**_COMPACTED, **replicas})
-            except TopicExists:
-                info = log.topics([topic])[topic]
+            replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
+            info, _ = make_topic(log, topic, partitions, {**_COMPACTED, **replicas})
         if not info.compacted:
             raise LogError(
                 f"topic {topic} has cleanup.policy={info.config.get('cleanup.policy', 'delete')}: old keys would be "

@@ -5,12 +5,12 @@ Source of the header names: Kafka Connect 4.3, DeadLetterQueueReporter.
 
 from __future__ import annotations
 
-import contextlib
 import traceback
 from collections.abc import Callable
 
 from headwater.worker.config.plan import ErrorPolicy
-from headwater.worker.log.contract import Log, Message, TopicExists
+from headwater.worker.log.contract import Log, Message
+from headwater.worker.log.new_topic import make_topic
 
 from .errors import Where
 
@@ -31,10 +31,9 @@ class DeadLetters:
         self._redact = redact
         self._unflushed = False
         if not log.topics([self._topic]):
-            with contextlib.suppress(TopicExists):  # another task was faster, which is as good
-                # Kept for ever: a dead letter has its record's timestamp, by which it could be too old at once.
-                config = {"replication.factor": str(policy.dlq_replication_factor), "retention.ms": "-1"}
-                log.create_topic(self._topic, 1, config)
+            # Kept for ever: a dead letter has its record's timestamp, by which it could be too old at once.
+            config = {"replication.factor": str(policy.dlq_replication_factor), "retention.ms": "-1"}
+            make_topic(log, self._topic, 1, config)
         self._producer = log.producer()
 
     def add(self, original: Message, where: Where, error: Exception) -> None:

@@ -27,6 +27,7 @@ from .dead_letters import DeadLetters
 from .errors import Backoff, Interrupted, RecordErrors, Where
 from .halts import Halts
 from .intake import Intake
+from .missing_topics import MissingTopics
 from .pipe import SinkPipe
 from .task_control import TaskControl
 from .task_spec import TaskSpec
@@ -69,6 +70,7 @@ class SinkLoop:
             self._dead = DeadLetters(the_log, plan.errors, spec.connector, spec.task, redact)
         self._pipe = SinkPipe(plan, self._errors, metrics, None if self._dead is None else self._dead.add)
         self._halts = Halts(the_log, spec.internal.views, spec.connector, spec.generation)
+        self._missing = MissingTopics(the_log, plan.topics)
         self._consumer = the_log.consumer(spec.group)
         self._intake = Intake(the_log, self._consumer, spec.group)
         every_ms = int(spec.settings.get("offset.flush.interval.ms", "60000"))
@@ -238,6 +240,7 @@ class SinkLoop:
         if now - self._lag_at >= LAG_EVERY_S:
             self._lag_at = now
             self._metrics.lag = self._intake.lag()
+            self._missing.look()
 
     def _on_assigned(self, partitions: Mapping[TopicPartition, str]) -> Mapping[TopicPartition, int | None]:
         """Runs inside `poll`. An error waits until `poll` is back: no log has to carry it through."""

@@ -15,7 +15,8 @@ import orjson
 from headwater.worker.api import Fatal, TopicSettings
 from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.log.compacted import CompactedDict
-from headwater.worker.log.contract import Log, TopicExists, TopicInfo
+from headwater.worker.log.contract import Log, TopicInfo
+from headwater.worker.log.new_topic import make_topic
 
 from .internal_topics import json_key
 
@@ -61,12 +62,10 @@ class TopicKeeper:
                 f"topic {name} does not exist and topic.creation.enable=false: create it, then restart the task"
             )
         number = partitions if partitions is not None else int(self._settings.get("topics.partitions", "1"))
-        try:
-            made = self._log.create_topic(name, number, config)
+        info, made = make_topic(self._log, name, number, config)
+        if made:
             log.info("created topic %s with %d partition(s) %s", name, number, dict(config))
-            return made
-        except TopicExists:
-            return self._log.topics([name])[name]
+        return info
 
     def _compare(self, existing: TopicInfo, wanted: int | None) -> None:
         self._recorded.refresh()
