@@ -156,7 +156,7 @@ class Demo:
             return view == source
 
         try:
-            wait_for(f"{what} catches up", self.progress_or_equal, equal, timeout_s=90)
+            wait_for(f"{what} catches up", self.progress_or_equal, equal)
         except (TimeoutError, psycopg.errors.UndefinedColumn) as error:
             differ = {
                 table: (str(source[table]), str(view.get(table)))

@@ -15,9 +15,13 @@ PLAIN_EVERY_S = 3.0
 def wait_for(
     title: str, measure: Callable[[], tuple[int, int]], done: Callable[[], bool], timeout_s: float = 180
 ) -> float:
-    """Poll `measure` (so many of so many) until `done`; seconds taken. Raises `TimeoutError`."""
+    """Poll `measure` (so many of so many) until `done`; seconds taken.
+
+    Raises `TimeoutError` once nothing has moved for `timeout_s`: a slow machine may take as long as it needs.
+    """
     console = Console(file=sys.stderr)
-    start = last_line = time.monotonic()
+    start = last_line = moved = time.monotonic()
+    before = -1
     columns = (
         TextColumn("   {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
@@ -34,6 +38,8 @@ def wait_for(
                 print(f"   {title}: {amount:,} of {total:,} rows, {rate:,.0f} rows/s{left}", file=sys.stderr)
             if amount >= total and done():
                 return now - start
-            if now - start > timeout_s:
-                raise TimeoutError(f"{title}: not done after {timeout_s:.0f} s ({amount:,} of {total:,} rows)")
+            if amount != before:
+                before, moved = amount, now
+            if now - moved > timeout_s:
+                raise TimeoutError(f"{title}: nothing more came for {timeout_s:.0f} s ({amount:,} of {total:,} rows)")
             time.sleep(0.3)
