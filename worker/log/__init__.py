@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from headwater.worker.api import ConfigError, Problem
-
 from .contract import (
     Consumer,
     Fenced,
@@ -46,13 +44,7 @@ def open_log(settings: Mapping[str, str], data_dir: Path, overrides: Mapping[str
     Raises `ConfigError`, `LogError`, `Retriable`.
     """
     if settings.get("bootstrap.servers", "").strip():
-        raise ConfigError(
-            [
-                Problem(
-                    "bootstrap.servers",
-                    "this release has the embedded log only; Apache Kafka comes with the next one",
-                    "leave the option out to use the embedded log in the data folder",
-                )
-            ]
-        )
+        from .kafka import KafkaLog  # only here: the embedded log does without librdkafka
+
+        return KafkaLog(settings, overrides)
     return EmbeddedLog(data_dir / FILE_NAME)

@@ -1,0 +1,413 @@
+"""Consumer for Kafka: fixed partitions, or a share of a group's topics as a static member.
+
+A member's partitions come and go in two steps. librdkafka's callbacks only note what the group gives to this member;
+`poll` then takes on and lets go between two reads, so that an error of the caller's callback can be raised and the
+callback be called again.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from headwater.worker.api import Fenced, TopicPartition
+
+from .contract import Assigned, Isolation, LogError, Message, Revoked, UnknownTopic
+from .kafka_errors import FENCED, UNKNOWN_TOPIC, Connection, refused_settings
+from .kafka_members import Membership
+from .kafka_offsets import KafkaOffsets, their_partition
+from .kafka_topics import KafkaTopics
+from .kafka_watch import TopicWatch
+
+_SLICE_S: Final = 0.1
+"""What comes from elsewhere than the partitions (topics, the group) is looked at this often."""
+_REQUEST_S: Final = 20.0
+_CLOSE_S: Final = 5.0
+_NO_GROUP: Final = "headwater-without-group"
+_PASSING: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError._AUTO_OFFSET_RESET,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+"""librdkafka goes on after these by itself."""
+_librdkafka: Final = logging.getLogger(f"{__name__}.client")
+
+
+class KafkaConsumer:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        topics: KafkaTopics,
+        offsets: KafkaOffsets,
+        admin: AdminClient,
+        group: str | None,
+        isolation: Isolation,
+    ) -> None:
+        """`settings`: librdkafka's. The client is made with the first `assign` or `subscribe`. Raises `ConfigError`."""
+        self._settings = settings
+        self._topics = topics
+        self._offsets = offsets
+        self._admin = admin
+        self._group = group
+        self._isolation = isolation
+        self._connection = Connection(settings["bootstrap.servers"])
+        self._client: confluent_kafka.Consumer | None = None
+        self._watch = TopicWatch(topics, int(settings["metadata.max.age.ms"]) / 1000)
+        self._membership: Membership | None = None
+        self._callbacks: tuple[Assigned, Revoked] | None = None
+        self._positions: dict[TopicPartition, int] = {}
+        self._ids: dict[TopicPartition, str] = {}
+        self._given: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
+        self._failed: KafkaError | None = None
+        self._closed = False
+
+    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Raises `UnknownTopic`, `Retriable`, `Fatal`."""
+        self._check_open()
+        self._offsets.check_there(offsets)
+        self._leave()
+        client = self._started(None)
+        self._let_go(list(self._positions))
+        ids = self._topics.ids({partition.topic for partition in offsets})
+        self._take_on(client, offsets, {partition: ids[partition.topic][0] for partition in offsets})
+        self._watch.follow({partition.topic for partition in offsets}, None)
+
+    def subscribe(
+        self,
+        topics: Sequence[str] | re.Pattern[str],
+        member: tuple[int, int],
+        on_assigned: Assigned,
+        on_revoked: Revoked,
+    ) -> None:
+        self._check_open()
+        index, members = member
+        if not 0 <= index < members:
+            raise LogError(f"member {index} of {members} is not possible")
+        group = self._needed_group()
+        self._leave()
+        self._let_go(list(self._positions))
+        self._membership = Membership(self._settings, self._admin, self._connection, group, member)
+        self._membership.remove_others()
+        self._callbacks = (on_assigned, on_revoked)
+        self._started(self._membership.instance)
+        if isinstance(topics, re.Pattern):
+            self._watch.follow((), topics)
+        else:
+            self._subscribe_to(sorted(set(topics)))
+            self._watch.follow(set(topics), None)
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Message]:
+        """Raises `Fenced`, `UnknownTopic` (an assigned topic is gone), `Retriable`, `Fatal`, `LogError`."""
+        self._check_open()
+        client = self._client
+        if client is None:
+            time.sleep(timeout_s)
+            return []
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._follow()
+            left = deadline - time.monotonic()
+            found = client.consume(max_records, 0)
+            if not found and left > 0 and max_records:
+                found = client.consume(1, min(left, _SLICE_S))
+                if found and max_records > 1:
+                    found += client.consume(max_records - 1, 0)
+            messages = self._taken(found)
+            self._check_failed()
+            if messages or left <= 0:
+                return messages
+
+    def _taken(self, found: Iterable[confluent_kafka.Message]) -> list[Message]:
+        """Records of partitions that are read; moves their positions, also at the end of a partition."""
+        positions = self._positions
+        messages: list[Message] = []
+        append = messages.append
+        topic, number, where = "", -1, TopicPartition("", -1)
+        for one in found:
+            error = one.error()
+            place_topic: Any = one.topic()
+            place_number: Any = one.partition()
+            if place_number != number or place_topic != topic:
+                topic, number = place_topic, place_number
+                where = TopicPartition(topic, number)
+            if error is None:
+                if where not in positions:
+                    continue  # let go of meanwhile
+                offset: Any = one.offset()
+                positions[where] = offset + 1
+                time_ms: int = one.timestamp()[1]
+                append(Message(topic, one.key(), one.value(), one.headers() or (), time_ms, number, offset))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                if where in positions:
+                    positions[where] = max(positions[where], one.offset() or 0)
+            else:
+                self._heard(error)
+        return messages
+
+    def position(self) -> dict[TopicPartition, int]:
+        return dict(self._positions)
+
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
+        for partition in offsets:
+            self._check_assigned(partition)
+        client = self._started(None)
+        ids = {partition: self._ids[partition] for partition in offsets}
+        paused = self._paused & offsets.keys()
+        self._let_go(list(offsets))
+        self._take_on(client, offsets, ids)
+        self.pause(paused)
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        chosen = list(partitions)
+        for partition in chosen:
+            self._check_assigned(partition)
+        if chosen:
+            self._started(None).pause([their_partition(partition) for partition in chosen])
+            self._paused.update(chosen)
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        chosen = list(partitions)
+        for partition in chosen:
+            self._check_assigned(partition)
+        resting = [partition for partition in chosen if partition in self._paused]
+        if resting:
+            self._started(None).resume([their_partition(partition) for partition in resting])
+            self._paused.difference_update(resting)
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Raises `Fenced`, `UnknownTopic`, `Retriable`, `Fatal`, `LogError`."""
+        self._check_open()
+        group = self._needed_group()
+        self._check_failed()
+        unread = [partition for partition in offsets if partition not in self._positions]
+        if unread:
+            self._offsets.check_there(unread)
+        if not offsets:
+            return
+        if self._membership is None:
+            self._offsets.store(group, offsets)
+            return
+        places = [their_partition(partition, offset) for partition, offset in offsets.items()]
+        deadline = time.monotonic() + _REQUEST_S
+        while True:
+            try:
+                for place in self._started(None).commit(offsets=places, asynchronous=False) or ():
+                    if place.error is not None:
+                        raise KafkaException(place.error)
+                return
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.code() == KafkaError.REBALANCE_IN_PROGRESS and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
+                self._membership.check(cause)
+                raise self._connection.error(cause, f"offsets of group {group} could not be stored") from error
+
+    def close(self) -> None:
+        """A member leaves its group, so that the others take over at once. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watch.close()
+        self._leave()
+        self._positions = {}
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _follow(self) -> None:
+        """Take on and let go of partitions as the group and the topics say."""
+        self._check_failed()
+        seen = self._watch.seen
+        if self._membership is None:
+            self._check_still_there(seen)
+            return
+        pattern_names = self._watch.matched()
+        if pattern_names is not None:
+            self._subscribe_to(pattern_names)
+        gone = [
+            partition
+            for partition in self._positions
+            if partition not in self._given or (seen is not None and not self._same_topic(partition, seen))
+        ]
+        assert self._callbacks is not None
+        on_assigned, on_revoked = self._callbacks
+        if gone:
+            on_revoked(sorted(gone))
+            self._let_go(gone)
+        added = self._given - self._positions.keys()
+        if not added:
+            return
+        ids = self._topics.ids({partition.topic for partition in added})
+        new = {p: ids[p.topic][0] for p in sorted(added) if p.partition < ids.get(p.topic, ("", 0))[1]}
+        if not new:
+            return
+        self._take_on(self._started(None), self._starts(new, on_assigned(new)), new)
+        self._watch.learn(ids)
+
+    def _starts(
+        self, new: Iterable[TopicPartition], answers: Mapping[TopicPartition, int | None]
+    ) -> dict[TopicPartition, int]:
+        open_ = [partition for partition in new if answers.get(partition) is None]
+        stored = self._offsets.committed(self._needed_group(), open_)
+        fresh = [partition for partition in open_ if partition not in stored]
+        spec = OffsetSpec.latest() if self._settings["auto.offset.reset"] == "latest" else OffsetSpec.earliest()
+        chosen = self._offsets.listed(fresh, spec, self._isolation) | stored
+        for partition in new:
+            answer = answers.get(partition)
+            if answer is not None:
+                chosen[partition] = answer
+        return chosen
+
+    def _same_topic(self, partition: TopicPartition, seen: Mapping[str, tuple[str, int]]) -> bool:
+        return seen.get(partition.topic, ("", 0))[0] == self._ids[partition]
+
+    def _check_still_there(self, seen: Mapping[str, tuple[str, int]] | None) -> None:
+        """A member lets go of a deleted topic in the next poll; an assignment cannot."""
+        if seen is None:
+            return
+        for partition in self._positions:
+            if not self._same_topic(partition, seen):
+                raise UnknownTopic(f"topic {partition.topic} was deleted while it was read from")
+
+    def _subscribe_to(self, names: Sequence[str]) -> None:
+        """Callbacks run inside librdkafka's calls and only note what the group says."""
+        client = self._started(None)
+        if not names:
+            return
+        try:
+            client.subscribe(list(names), on_assign=self._on_given, on_revoke=self._on_taken, on_lost=self._on_lost)
+        except KafkaException as error:
+            raise self._connection.error(error, f"group {self._group} could not be joined") from error
+
+    def _on_given(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
+        self._given.update(TopicPartition(place.topic, place.partition) for place in places)
+        client.incremental_assign([])
+
+    def _on_taken(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
+        """Nobody else gets the partitions before this is over."""
+        taken = [TopicPartition(place.topic, place.partition) for place in places]
+        self._given.difference_update(taken)
+        read = [partition for partition in taken if partition in self._positions]
+        try:
+            if read and self._callbacks is not None:
+                self._callbacks[1](read)
+        finally:
+            self._forget(read)
+            client.incremental_unassign([their_partition(partition) for partition in read])
+
+    def _on_lost(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
+        _librdkafka.warning(
+            "group %s: the session was lost (no poll or heartbeat in time); %d partitions may have another reader",
+            self._group,
+            len(places),
+        )
+        if self._membership is not None:
+            self._membership.lost()
+        self._on_taken(client, places)
+
+    def _take_on(
+        self, client: confluent_kafka.Consumer, offsets: Mapping[TopicPartition, int], ids: Mapping[TopicPartition, str]
+    ) -> None:
+        client.incremental_assign([their_partition(partition, offset) for partition, offset in offsets.items()])
+        self._positions.update(offsets)
+        self._ids.update(ids)
+
+    def _let_go(self, partitions: Sequence[TopicPartition]) -> None:
+        if partitions:
+            self._started(None).incremental_unassign([their_partition(partition) for partition in partitions])
+            self._forget(partitions)
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            self._positions.pop(partition, None)
+            self._ids.pop(partition, None)
+            self._paused.discard(partition)
+
+    def _leave(self) -> None:
+        """Out of the group, so that nobody waits for this member's session to end."""
+        membership, self._membership = self._membership, None
+        self._callbacks = None
+        if membership is None or self._client is None:
+            return
+        membership.leave(self._client)
+        self._forget(list(self._positions))
+        self._given.clear()
+        self._client.close()
+        self._client = None
+
+    def _started(self, instance: str | None) -> confluent_kafka.Consumer:
+        if self._client is not None:
+            return self._client
+        given: dict[str, Any] = {
+            **self._settings,
+            "group.id": self._group or _NO_GROUP,
+            "enable.auto.commit": "false",
+            "enable.auto.offset.store": "false",
+            "enable.partition.eof": "true",
+            "isolation.level": str(self._isolation),
+            "partition.assignment.strategy": "cooperative-sticky",
+            "auto.offset.reset": "earliest",
+            "error_cb": self._heard,
+        }
+        if instance is not None:
+            given["group.instance.id"] = instance
+        try:
+            self._client = confluent_kafka.Consumer(given, logger=_librdkafka)
+        except (KafkaException, ValueError) as error:
+            raise refused_settings(error) from error
+        return self._client
+
+    def _heard(self, error: KafkaError) -> None:
+        """Reported by librdkafka, in a callback or between records."""
+        self._connection.heard(error)
+        code = error.code()
+        if error.fatal() or code in FENCED:
+            self._failed = error
+        elif code in UNKNOWN_TOPIC or code in _PASSING or error.retriable():
+            return  # the watch looks after topics; librdkafka goes on by itself
+        elif code == KafkaError.GROUP_AUTHORIZATION_FAILED and self._membership is None:
+            return  # nothing is asked of the group
+        elif self._failed is None:
+            self._failed = error
+
+    def _check_failed(self) -> None:
+        error = self._failed
+        if error is not None:
+            if error.code() not in FENCED and not error.fatal():
+                self._failed = None  # told once; librdkafka may go on
+            raise self._connection.error(error, f"group {self._group}: reading failed" if self._group else "reading")
+        if self._membership is not None and self._membership.fenced:
+            raise Fenced(self._membership.fenced)
+
+    def _check_assigned(self, partition: TopicPartition) -> None:
+        if partition not in self._positions:
+            raise LogError(f"{partition} is not assigned to this consumer")
+
+    def _needed_group(self) -> str:
+        if self._group is None:
+            raise LogError("this consumer was made without a group")
+        return self._group
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogError("this consumer is closed")

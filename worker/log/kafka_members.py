@@ -1,0 +1,137 @@
+"""A static member of a consumer group: one incarnation of each task, and none of an earlier number of tasks.
+
+`group.instance.id` is `<group>-<task>-of-<tasks>`. A successor of the same task replaces the member at once and the
+brokers fence the old one. Members of another number of tasks have other names: the first of the new ones to come
+removes them, by taking each one's place for a moment and leaving; and a member that loses its session does not come
+back where it finds members of another number of tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from headwater.worker.api import Fenced, HeadwaterError, Retriable
+
+from .kafka_errors import FENCED, Connection
+
+log = logging.getLogger(__name__)
+
+_REQUEST_S: Final = 20.0
+_REMOVE_S: Final = 30.0
+_LEAVE_S: Final = 5.0
+_STRANGERS: Final = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION}) | FENCED
+
+
+class Membership:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        admin: AdminClient,
+        connection: Connection,
+        group: str,
+        member: tuple[int, int],
+    ) -> None:
+        self._settings = settings
+        self._admin = admin
+        self._connection = connection
+        self._group = group
+        self._index, self._members = member
+        self.instance = f"{group}-{self._index}-of-{self._members}"
+        self.fenced = ""
+        """Why this member may not go on; empty as long as it may."""
+
+    def others(self) -> list[str]:
+        """Instance ids of the group's members that count another number of tasks. Raises `Retriable`, `Fatal`."""
+        try:
+            futures = self._admin.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
+            found = futures[self._group].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return []
+            raise self._connection.error(error, f"the members of group {self._group} could not be read") from error
+        ids = [str(member.group_instance_id) for member in found.members if member.group_instance_id]
+        return [one for one in ids if self._is_another_number(one)]
+
+    def _is_another_number(self, instance: str) -> bool:
+        own = f"-of-{self._members}"
+        return instance.startswith(f"{self._group}-") and "-of-" in instance and not instance.endswith(own)
+
+    def remove_others(self) -> None:
+        """Raises `Retriable`, `Fatal`."""
+        for instance in self.others():
+            log.info("group %s: removing %s, the tasks are now %d", self._group, instance, self._members)
+            self._take_place_and_leave(instance)
+
+    def _take_place_and_leave(self, instance: str) -> None:
+        given: dict[str, Any] = {
+            **self._settings,
+            "group.id": self._group,
+            "group.instance.id": instance,
+            "enable.auto.commit": "false",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "log_level": 0,
+        }
+        client = confluent_kafka.Consumer(given)
+        try:
+            client.subscribe(["headwater-removes-a-member"])
+            deadline = time.monotonic() + _REMOVE_S
+            while not client.memberid() and time.monotonic() < deadline:
+                for message in client.consume(1, 0.1):
+                    error = message.error()
+                    if error is not None and error.code() in FENCED:
+                        return  # another task of ours does the same
+            self.leave(client)
+        finally:
+            client.close()
+
+    def leave(self, client: confluent_kafka.Consumer) -> None:
+        """A static member leaves when it unsubscribes; closing alone would keep its place until its session ends."""
+        try:
+            if client.memberid():
+                client.unsubscribe()
+                deadline = time.monotonic() + _LEAVE_S
+                while client.memberid() and time.monotonic() < deadline:
+                    client.consume(1, 0.05)
+        except (KafkaException, RuntimeError) as error:
+            log.info("group %s: %s could not leave, its session will end: %s", self._group, self.instance, error)
+
+    def lost(self) -> None:
+        """The session has ended. Who finds its group with another number of tasks stays out of it."""
+        try:
+            others = self.others()
+        except HeadwaterError as error:
+            log.warning("group %s: who took over could not be found out: %s", self._group, error)
+            return
+        if others:
+            self.fenced = self._reason(others)
+
+    def check(self, error: KafkaError) -> None:
+        """After a refused commit. Raises `Fenced` where another process has this task."""
+        if error.code() in FENCED:
+            self.fenced = (
+                self.fenced or f"group {self._group}: another process has become {self.instance}; this one stops"
+            )
+        elif error.code() in _STRANGERS:
+            others = self.others()
+            if others:
+                self.fenced = self._reason(others)
+        if self.fenced:
+            raise Fenced(self.fenced)
+        if error.code() in _STRANGERS:
+            raise Retriable(
+                f"group {self._group}: {self.instance} is not a member any more ({error.str()}); its offsets were not "
+                "stored. Headwater joins again and reads on where the group stands"
+            )
+
+    def _reason(self, others: list[str]) -> str:
+        return (
+            f"group {self._group}: {self.instance} was replaced, the group's tasks are now "
+            f"{', '.join(sorted(others))}. This task stops; the others go on where the group's offsets stand"
+        )

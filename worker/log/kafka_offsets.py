@@ -1,0 +1,159 @@
+"""Begins, ends and consumer groups' offsets of Kafka's partitions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import confluent_kafka
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from headwater.worker.api import TopicPartition
+
+from .contract import Isolation, LogError, UnknownTopic
+from .kafka_errors import Connection
+from .kafka_topics import ADMIN_TIMEOUT_S, KafkaTopics
+
+_LEAVING_S: Final = 15.0
+"""A member that was killed belongs to its group until its session is over: so long a group may seem to be in use."""
+_HAS_MEMBERS: Final = frozenset(
+    {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP, KafkaError.GROUP_SUBSCRIBED_TO_TOPIC}
+)
+_LEADER_CHANGES: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
+"""Also seen just after a topic was made: asked again."""
+_NO_GROUP: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND})
+
+
+def their_partition(partition: TopicPartition, offset: int = -1001) -> confluent_kafka.TopicPartition:
+    return confluent_kafka.TopicPartition(partition.topic, partition.partition, offset)
+
+
+class KafkaOffsets:
+    """Thread-safe."""
+
+    def __init__(self, admin: AdminClient, topics: KafkaTopics, connection: Connection) -> None:
+        self._admin = admin
+        self._topics = topics
+        self._connection = connection
+
+    def listed(
+        self, partitions: Iterable[TopicPartition], spec: OffsetSpec, isolation: Isolation
+    ) -> dict[TopicPartition, int]:
+        """Raises `UnknownTopic`, `Retriable`, `Fatal`."""
+        wanted = list(dict.fromkeys(partitions))
+        if not wanted:
+            return {}
+        level = (
+            IsolationLevel.READ_COMMITTED if isolation is Isolation.READ_COMMITTED else IsolationLevel.READ_UNCOMMITTED
+        )
+        asked = {their_partition(partition): spec for partition in wanted}
+        self.check_there(wanted)
+        deadline = time.monotonic() + ADMIN_TIMEOUT_S
+        result: dict[TopicPartition, int] = {}
+        while asked:
+            futures = self._admin.list_offsets(asked, isolation_level=level, request_timeout=ADMIN_TIMEOUT_S)
+            asked = {}
+            for place, future in futures.items():
+                where = TopicPartition(place.topic, place.partition)
+                try:
+                    result[where] = future.result().offset
+                except KafkaException as error:
+                    if error.args[0].code() not in _LEADER_CHANGES or time.monotonic() > deadline:
+                        raise self._connection.error(error, f"the offsets of {where} could not be read") from error
+                    asked[their_partition(where)] = spec
+            if asked:
+                time.sleep(0.05)
+        return {partition: result[partition] for partition in wanted}
+
+    def check_there(self, partitions: Iterable[TopicPartition]) -> None:
+        """Raises `UnknownTopic`."""
+        wanted = list(partitions)
+        found = self._topics.ids({partition.topic for partition in wanted})
+        for partition in wanted:
+            count = found.get(partition.topic, ("", 0))[1]
+            if not 0 <= partition.partition < count:
+                reason = f"topic {partition.topic} has {count} partition(s)" if count else "there is no such topic"
+                raise UnknownTopic(f"{partition} does not exist: {reason} (brokers {self._connection.servers})")
+
+    def committed(self, group: str, partitions: Iterable[TopicPartition] | None) -> dict[TopicPartition, int]:
+        """Raises `Retriable`, `Fatal`."""
+        wanted = None if partitions is None else [their_partition(partition) for partition in partitions]
+        if wanted == []:
+            return {}
+        request = ConsumerGroupTopicPartitions(group, wanted)
+        futures = self._admin.list_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
+        try:
+            found = futures[group].result().topic_partitions
+        except KafkaException as error:
+            if error.args[0].code() in _NO_GROUP:
+                return {}
+            raise self._connection.error(error, f"the offsets of group {group} could not be read") from error
+        return {
+            TopicPartition(place.topic, place.partition): place.offset
+            for place in found or ()
+            if place.error is None and place.offset >= 0
+        }
+
+    def store(self, group: str, offsets: Mapping[TopicPartition, int | None]) -> None:
+        """Raises `UnknownTopic`, `LogError` (the group has members), `Retriable`, `Fatal`.
+
+        Kafka's protocol can forget single offsets (OffsetDelete) but librdkafka cannot ask for it: then the group is
+        deleted and made again with the offsets that stay.
+        """
+        self.check_there(offsets)
+        stay = {partition: offset for partition, offset in offsets.items() if offset is not None}
+        if len(stay) < len(offsets):
+            known = self.committed(group, None)
+            if known.keys() & (offsets.keys() - stay.keys()):
+                stay = {p: o for p, o in known.items() if p not in offsets} | stay
+                self.delete(group)
+        if not stay:
+            return
+        places = [their_partition(partition, offset) for partition, offset in stay.items()]
+        request = ConsumerGroupTopicPartitions(group, places)
+
+        def ask() -> None:
+            futures = self._admin.alter_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
+            for place in futures[group].result().topic_partitions or ():
+                if place.error is not None:
+                    raise KafkaException(place.error)
+
+        self._once_empty(group, ask, "could not be stored")
+
+    def delete(self, group: str) -> None:
+        """A group that does not exist is fine. Raises `LogError` (it has members), `Retriable`, `Fatal`."""
+
+        def ask() -> None:
+            self._admin.delete_consumer_groups([group], request_timeout=ADMIN_TIMEOUT_S)[group].result()
+
+        self._once_empty(group, ask, "could not be deleted")
+
+    def _once_empty(self, group: str, ask: Callable[[], None], what: str) -> None:
+        deadline = time.monotonic() + _LEAVING_S
+        while True:
+            try:
+                ask()
+                return
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code in _NO_GROUP:
+                    return
+                if code not in _HAS_MEMBERS:
+                    raise self._connection.error(error, f"the offsets of group {group} {what}") from error
+                if time.monotonic() > deadline:
+                    raise LogError(
+                        f"the offsets of group {group} {what}: the group has running members "
+                        f"({error.args[0].str()}). Stop the connector that reads with this group first"
+                    ) from error
+            time.sleep(0.2)
