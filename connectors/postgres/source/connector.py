@@ -23,7 +23,7 @@ from headwater.worker.api import (
 from .check import check_server
 from .exact_rows import exact_rows, preview_rows
 from .options import OPTIONS, OVERRIDE_PREFIX, split_list
-from .position import stream_position, table_position
+from .position import check_position
 from .settings import placeholder_bytes, settings_of
 from .task import PostgresSource
 
@@ -82,7 +82,7 @@ class PostgresSourceConnector(SourceConnector):
                 continue
             try:
                 if position is not None:
-                    (table_position if "snapshot" in partition else stream_position)(position)
+                    check_position(partition, position)
             except (KeyError, TypeError, ValueError) as error:
                 problems.append(Problem(where, f"cannot be read: {error!r}"))
         if problems:

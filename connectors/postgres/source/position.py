@@ -1,9 +1,14 @@
-"""Positions as they lie on the log: one for the stream, one for the snapshot of each table. Format 1.
+"""Positions as they lie on the log: for the stream, the server, and the snapshot of each table. Format 1.
 
-Stream, under {"server": prefix}:
-    {"format": 1, "epoch": 0, "system": "7392…", "timeline": 1, "commit_lsn": 123, "event": 0, "last_commit_lsn": 120}
+Stream, under {"server": prefix}, as Debezium's:
+    {"format": 1, "epoch": 0, "system": "7392…", "timeline": 1, "commit_lsn": 123, "event": 0, "last_commit_lsn": 120,
+     "lsn": 123, "lsn_proc": 123, "lsn_commit": 123, "messageType": "COMMIT", "ts_usec": 1700000000000000}
     Every transaction that commits before `commit_lsn` is on the log, and of the one that commits there, the first
-    `event` messages.
+    `event` messages. From `lsn` on: what Debezium needs to read on from here, see `debezium_offset`. A position
+    without `format` was written by Debezium. Taken over from it within a transaction, `event` is 0 and the messages up
+    to `lsn_proc` are on the log.
+Server, under {"server": prefix, "headwater": "server"}: {"format": 1, "epoch": 0, "system": "7392…", "timeline": 1}
+    The same as in the stream's position, and there still after Debezium has written that one.
 Table, under {"server": prefix, "snapshot": "schema.table"}:
     {"format": 1, "state": "running", "from": V0, "version": V1, "key": ["id"], "types": ["int4"], "after": ["42"],
      "rows": 1000, "ghosts": false}
@@ -18,11 +23,12 @@ Upgrade rule: a reader refuses a higher format, and reads every lower one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from headwater.worker.api import Fatal, Partition, Position
 
+from .debezium_offset import LastMessage, is_debezium, offset_keys, read_last, read_offset
 from .lsn import format_lsn
 
 FORMAT: Final = 1
@@ -41,13 +47,47 @@ def version_of(epoch: int, lsn: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerState:
+    """Which server was read from last, and the epoch of its versions."""
+
+    epoch: int
+    system: str
+    timeline: int
+
+    def json(self) -> Position:
+        return {"format": FORMAT, "epoch": self.epoch, "system": self.system, "timeline": self.timeline}
+
+
+@dataclass(frozen=True, slots=True)
 class StreamPosition:
+    """`last`: within a transaction, its newest message on the log; `done_lsn`: what commits before is on the log, and
+    nothing commits between it and that transaction. `commit_us`: time of the newest commit. `snapshot`: the first
+    snapshot is still being read. `system` empty: Debezium's, which does not tell."""
+
     epoch: int
     system: str
     timeline: int
     commit_lsn: int
     event: int = 0
     last_commit_lsn: int | None = None
+    last: LastMessage | None = None
+    done_lsn: int | None = None
+    commit_us: int = 0
+    snapshot: bool = False
+
+    @property
+    def taken(self) -> LastMessage | None:
+        """Where Debezium stopped within a transaction: how many messages that are is not known."""
+        return None if self.event else self.last
+
+    @property
+    def reached(self) -> int:
+        """Up to here the slot may have been told that all is durable."""
+        return max(self.commit_lsn, self.taken.lsn) if self.taken else self.commit_lsn
+
+    @property
+    def server(self) -> ServerState:
+        return ServerState(self.epoch, self.system, self.timeline)
 
     @property
     def version(self) -> int:
@@ -63,6 +103,7 @@ class StreamPosition:
             "commit_lsn": self.commit_lsn,
             "event": self.event,
             "last_commit_lsn": self.last_commit_lsn,
+            **offset_keys(self.commit_lsn, self.done_lsn, self.last, self.commit_us, self.snapshot),
         }
 
 
@@ -108,14 +149,25 @@ class TablePosition:
 
 @dataclass(slots=True)
 class Stored:
-    """All positions of one connector. `tables` by `schema.table`."""
+    """All positions of one connector. `tables` by `schema.table`.
+
+    `from_debezium`: the stream's was written by Debezium. `unfinished`: so it was, but within its first snapshot, and
+    there is no position of the stream.
+    """
 
     stream: StreamPosition | None = None
     tables: dict[str, TablePosition] = field(default_factory=dict)
+    server: ServerState | None = None
+    from_debezium: bool = False
+    unfinished: bool = False
 
 
 def stream_partition(prefix: str) -> Partition:
     return {"server": prefix}
+
+
+def server_partition(prefix: str) -> Partition:
+    return {"server": prefix, "headwater": "server"}
 
 
 def table_partition(prefix: str, table: str) -> Partition:
@@ -131,23 +183,52 @@ def read_positions(prefix: str, positions: Iterable[tuple[Partition, Position]])
         try:
             if table := partition.get("snapshot"):
                 stored.tables[str(table)] = table_position(position)
+            elif "headwater" in partition:
+                stored.server = server_state(position)
             else:
-                stored.stream = stream_position(position)
+                stored.from_debezium = is_debezium(position)
+                stored.unfinished = stored.from_debezium and read_offset(position).unfinished
+                stored.stream = None if stored.unfinished else stream_position(position)
         except (KeyError, TypeError, ValueError) as error:
             raise Fatal(
                 f"the stored position {dict(position)} of {dict(partition)} cannot be read: {error!r}. Put it right or "
                 "delete this connector's offsets (a new snapshot is then taken)"
             ) from None
+    if stored.from_debezium and stored.stream is not None and (known := stored.server) is not None:
+        stored.stream = replace(stored.stream, epoch=known.epoch, system=known.system, timeline=known.timeline)
     return stored
 
 
+def check_position(partition: Partition, position: Position) -> None:
+    """Raises `KeyError`, `TypeError`, `ValueError` for one that could not be read."""
+    if "snapshot" in partition:
+        table_position(position)
+    elif "headwater" in partition:
+        server_state(position)
+    else:
+        stream_position(position)
+
+
 def stream_position(position: Position) -> StreamPosition:
+    """Ours or Debezium's."""
+    if is_debezium(position):
+        offset = read_offset(position)
+        return StreamPosition(
+            0, "", 0, offset.commit_lsn, 0, offset.done_lsn, offset.last, offset.done_lsn, offset.commit_us,
+            offset.unfinished,
+        )  # fmt: skip
     _check_format(position)
-    last = position.get("last_commit_lsn")
     return StreamPosition(
         int(position["epoch"]), str(position["system"]), int(position["timeline"]), int(position["commit_lsn"]),
-        int(position.get("event", 0)), None if last is None else int(last),
+        int(position.get("event", 0)), _number(position, "last_commit_lsn"), last := read_last(position),
+        _number(position, "lsn_commit") if last else None, _number(position, "ts_usec") or 0,
+        bool(position.get("snapshot")),
     )  # fmt: skip
+
+
+def server_state(position: Position) -> ServerState:
+    _check_format(position)
+    return ServerState(int(position["epoch"]), str(position["system"]), int(position["timeline"]))
 
 
 def table_position(position: Position) -> TablePosition:
@@ -162,9 +243,12 @@ def table_position(position: Position) -> TablePosition:
     )  # fmt: skip
 
 
+def _number(position: Mapping[str, Any], key: str) -> int | None:
+    value = position.get(key)
+    return None if value is None else int(value)
+
+
 def _check_format(position: Mapping[str, Any]) -> None:
     found = position.get("format")
-    if found is None and "lsn" in position:
-        raise ValueError("it was written by Debezium, whose offsets cannot be taken over yet")
     if found != FORMAT:
         raise ValueError(f"it has format {found}, this version of Headwater knows format {FORMAT}")

@@ -67,6 +67,16 @@ def find_publication(connection: Connection, name: str) -> Publication | None:
     )
 
 
+def demand_publication(connection: Connection, settings: Settings) -> None:
+    """Raises `Fatal` where the publication that Debezium made is not there."""
+    if find_publication(connection, settings.publication) is None:
+        raise Fatal(
+            f"there is a stored offset of Debezium's but no publication {settings.publication!r}, with which its slot "
+            "was read; nothing was changed. Set publication.name to the one that Debezium used (its default: "
+            "dbz_publication)"
+        )
+
+
 def ensure_publication(connection: Connection, settings: Settings, tables: Sequence[Candidate]) -> Publication:
     """Make the publication or bring it into step, as `publication.autocreate.mode` says. Raises `Fatal`."""
     mode = settings["publication.autocreate.mode"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from headwater.worker.api import Fatal
 
 from .lsn import format_lsn
-from .position import StreamPosition
+from .position import StreamPosition, TablePosition
 from .server import Identity
 from .slot import Slot
 
+_log = logging.getLogger(__name__)
 _AGAIN: Final = (
     "To start again: stop the connector, drop the slot if it is there, delete this connector's offsets and its topics, "
     "and start it; a new snapshot is then taken and views are rebuilt from it. Keeping the topics would leave rows in "
@@ -31,8 +34,46 @@ class Start:
     gap: bool = False
 
 
-def first_start(identity: Identity, lsn: int) -> Start:
-    return Start(StreamPosition(0, identity.system, identity.timeline, lsn))
+def first_start(identity: Identity, lsn: int, snapshot: bool, epoch: int = 0) -> Start:
+    return Start(StreamPosition(epoch, identity.system, identity.timeline, lsn, snapshot=snapshot))
+
+
+def adopt(debezium: StreamPosition, identity: Identity, slot: Slot | None, validate: bool, trust_slot: bool) -> Start:
+    """Go on where Debezium stopped.
+
+    It confirms to the slot what the log has acknowledged, also before it stores the offset; so a slot that stands
+    further than the offset is what it reads on from, and is not an error but where `validate` asks for one. The epoch
+    rises where Headwater has read from another server, or another timeline of it, before.
+    """
+    if slot is None:
+        raise Fatal(
+            "there is a stored offset of Debezium's but no replication slot of this name; nothing was read. If it "
+            "used another (its default: slot.name: debezium), name it and publication.name (dbz_publication). If the "
+            f"slot is gone, so are the changes since {format_lsn(debezium.reached)}. {_AGAIN}"
+        )
+    same = (identity.system, identity.timeline) == (debezium.system, debezium.timeline)
+    epoch = debezium.epoch if same or not debezium.system else debezium.epoch + 1
+    here = replace(debezium, epoch=epoch, system=identity.system, timeline=identity.timeline)
+    if slot.confirmed > here.commit_lsn and not validate:
+        if slot.confirmed > here.reached:
+            _log.warning(
+                "slot %s stands at %s, beyond Debezium's offset %s: going on from the slot, as Debezium would; nothing "
+                "is missing unless the slot was made anew since", slot.name, format_lsn(slot.confirmed),
+                format_lsn(here.reached),
+            )  # fmt: skip
+        here = replace(here, commit_lsn=slot.confirmed)
+    return resume(here, identity, slot, trust_slot)
+
+
+def adopted_tables(names: Iterable[str], version: int, unfinished: bool, fresh_slot: bool) -> dict[str, TablePosition]:
+    """What Debezium has read is not read again; but a topic of its may lack rows, so that it is not called complete.
+
+    A snapshot that is `unfinished` begins anew, as it would with Debezium. All changes since the slot was made come
+    once more over the rows that the topics hold already, which makes them right, unless the slot is a `fresh_slot`.
+    """
+    state = "streamed" if unfinished else "complete"
+    ghosts = fresh_slot or not unfinished
+    return {name: TablePosition(state, version, version, ghosts=ghosts) for name in sorted(names)}
 
 
 def resume(stored: StreamPosition, identity: Identity, slot: Slot | None, trust_slot: bool) -> Start:
@@ -53,11 +94,11 @@ def resume(stored: StreamPosition, identity: Identity, slot: Slot | None, trust_
         if not trust_slot:
             raise Fatal(f"{undone}; nothing was read. {_AGAIN}. {_ACCEPT}")
         return _from_slot(here, slot)
-    if slot.confirmed > stored.commit_lsn:
+    if slot.confirmed > stored.reached:
         if not trust_slot:
             raise Fatal(
                 f"slot {slot.name!r} stands at {format_lsn(slot.confirmed)}, beyond what is on the log "
-                f"({format_lsn(stored.commit_lsn)}): somebody else has moved or re-created it, and the changes in "
+                f"({format_lsn(stored.reached)}): somebody else has moved or re-created it, and the changes in "
                 f"between are lost. {_AGAIN}. {_ACCEPT}"
             )
         return _from_slot(here, slot)
@@ -67,7 +108,8 @@ def resume(stored: StreamPosition, identity: Identity, slot: Slot | None, trust_
 
 
 def _from_slot(here: StreamPosition, slot: Slot) -> Start:
-    return Start(replace(here, epoch=here.epoch + 1, commit_lsn=slot.confirmed, event=0, last_commit_lsn=None), True)
+    there = replace(here, epoch=here.epoch + 1, commit_lsn=slot.confirmed, event=0, last_commit_lsn=None)
+    return Start(replace(there, last=None, done_lsn=None), True)
 
 
 def _undone(stored: StreamPosition, identity: Identity) -> str:
@@ -88,7 +130,7 @@ def _undone(stored: StreamPosition, identity: Identity) -> str:
                 f"the server was restored or failed over at {format_lsn(left)} (timeline {identity.timeline}), before "
                 f"{at}, up to which the log holds its changes: some of them were undone"
             )
-    if identity.lsn < stored.commit_lsn:
+    if identity.lsn < stored.reached:
         return (
             f"the server's WAL ends at {format_lsn(identity.lsn)}, before {at}, up to which the log holds its changes: "
             "it was restored from an older state"

@@ -31,6 +31,7 @@ from .replication import Replication
 from .settings import Settings
 from .table import Describer
 from .toast import Missing, Reselect, fill_from_old, without_unchanged
+from .transaction import OPERATIONS, Transaction
 from .visibility import await_visible
 
 BATCH_BYTES: Final = 16 * 1024 * 1024
@@ -40,16 +41,6 @@ URGENT_S: Final = 0.2
 SILENT_S: Final = 60.0
 """A server that says nothing for so long is asked for an answer, and given up after as long again."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Transaction:
-    begin: Begin
-    event: int = 0
-    """Messages of it that were handled."""
-    skip: int = 0
-    """Messages of it that are on the log already."""
-    origin: tuple[str | None, int | None] = (None, None)
 
 
 @dataclass(slots=True)
@@ -93,11 +84,13 @@ class Stream:
         self._epoch = position.epoch
         self._commit_lsn, self._event = position.commit_lsn, position.event
         self._last_commit_lsn = position.last_commit_lsn
+        self._done_lsn = position.done_lsn if position.last or position.event else position.commit_lsn
+        self._commit_us = position.commit_us
         self._returned = position
         self._durable = position
         self._received = position.commit_lsn
         self._resumed = position
-        self._transaction: _Transaction | None = None
+        self._transaction: Transaction | None = None
         self._relations: dict[int, _Table] = {}
         self._positions = dict(tables)
         self._marks: dict[str, int] = {}
@@ -128,9 +121,15 @@ class Stream:
 
     @property
     def _position(self) -> StreamPosition:
+        transaction, last, commit_us = self._transaction, None, self._commit_us
+        if (self._commit_lsn, self._event) == (self._resumed.commit_lsn, self._resumed.event):
+            last = self._resumed.last  # nothing new
+        elif transaction is not None and self._event:
+            last, commit_us = transaction.last(), transaction.begin.commit_us
         return replace(
-            self._resumed, commit_lsn=self._commit_lsn, event=self._event, last_commit_lsn=self._last_commit_lsn
-        )
+            self._resumed, commit_lsn=self._commit_lsn, event=self._event, last_commit_lsn=self._last_commit_lsn,
+            last=last, done_lsn=self._done_lsn if last else None, commit_us=commit_us, snapshot=False,
+        )  # fmt: skip
 
     @property
     def durable(self) -> StreamPosition:
@@ -227,6 +226,8 @@ class Stream:
 
     def _position_is_due(self) -> bool:
         """Does an idle stream's position have to go to the log, so that the server may drop WAL?"""
+        if self._returned.snapshot:  # the snapshot is over, and Debezium must not begin it anew
+            return True
         if (self._commit_lsn, self._event) == (self._returned.commit_lsn, self._returned.event):
             return False
         now = time.monotonic()
@@ -239,7 +240,7 @@ class Stream:
             if frame.reply_requested:
                 self._status_due = 0.0
             if self._transaction is None and frame.end_lsn > self._commit_lsn:
-                self._commit_lsn, self._event = frame.end_lsn, 0
+                self._between(frame.end_lsn)
             return
         opened.size += len(frame.payload)
         self._message(parse(frame.payload, frame.start_lsn), frame.start_lsn, opened)
@@ -251,20 +252,23 @@ class Stream:
                 raise Fatal(
                     f"the server sent a change outside of a transaction at {format_lsn(lsn)}; nothing of it was used"
                 )
-            transaction.event += 1
-            if transaction.event > transaction.skip:
+            if transaction.is_new(message, lsn):
                 self._change(message, lsn, transaction, opened)
                 self._commit_lsn, self._event = transaction.begin.final_lsn, transaction.event
         elif isinstance(message, Begin):
-            again = message.final_lsn == self._resumed.commit_lsn
-            self._transaction = _Transaction(message, skip=self._resumed.event if again else 0)
+            self._transaction = Transaction(message, self._resumed, self._settings.captures_truncates)
         elif isinstance(message, Commit):
             self._transaction = None
-            self._commit_lsn, self._event, self._last_commit_lsn = message.end_lsn, 0, message.commit_lsn
+            self._last_commit_lsn, self._commit_us = message.end_lsn, message.commit_us
+            self._between(message.end_lsn)
         elif isinstance(message, Relation):
             self._relations[message.oid] = self._describe(message)
         elif isinstance(message, Origin) and self._transaction is not None:
             self._transaction.origin = (message.name, message.commit_lsn)
+
+    def _between(self, lsn: int) -> None:
+        """Everything that commits before `lsn` has come, whole."""
+        self._commit_lsn, self._event, self._done_lsn = lsn, 0, lsn
 
     def _describe(self, relation: Relation) -> _Table:
         name = f"{relation.schema}.{relation.name}"
@@ -286,7 +290,7 @@ class Stream:
             self._marks[self._settings.topic(schema, bare)] = table.version
 
     def _change(
-        self, message: Insert | Update | Delete | Truncate, lsn: int, transaction: _Transaction, opened: _Open
+        self, message: Insert | Update | Delete | Truncate, lsn: int, transaction: Transaction, opened: _Open
     ) -> None:
         oids = message.oids if isinstance(message, Truncate) else (message.relation_oid,)
         for oid in oids:
@@ -295,7 +299,7 @@ class Stream:
                 raise Fatal(
                     f"the server sent a change of table {oid} at {format_lsn(lsn)} without describing it before"
                 )
-            if not table.captured or _OPERATION[type(message)] in self._settings.skipped:
+            if not table.captured or OPERATIONS[type(message)] in self._settings.skipped:
                 continue
             version = version_of(self._epoch, transaction.begin.final_lsn)
             if version < table.first:
@@ -356,6 +360,3 @@ class Stream:
             ) from error
         if mode == "warn":
             _log.warning("%s; left out, as event.processing.failure.handling.mode says", where)
-
-
-_OPERATION: Final[dict[type, str]] = {Insert: "c", Update: "u", Delete: "d", Truncate: "t"}

@@ -34,12 +34,14 @@ from .position import (
     StreamPosition,
     TablePosition,
     read_positions,
+    server_partition,
     stream_partition,
     stream_position,
     table_partition,
 )
+from .publication import demand_publication
 from .replication import Replication
-from .resume import Start, first_start, resume
+from .resume import Start, adopt, adopted_tables, first_start, resume
 from .settings import Settings, settings_of
 from .slot import ExactPoint, create_slot, drop_slot, find_slot, take_over
 from .snapshot import Snapshot
@@ -88,6 +90,8 @@ class PostgresSource(Source):
         self._filter = TableFilter(settings.raw)
         self._describer = Describer(control, settings, self._filter, self._context.task)
         self._capturer = Capturer(control, settings, self._filter)
+        if stored.from_debezium:
+            demand_publication(control, settings)
         # before the slot: the server decodes a change with the catalogue of its time
         begun = stored.stream is not None or bool(stored.tables)
         capture = self._capturer.capture(lenient=stored.stream is not None, may_be_none=begun)
@@ -95,6 +99,12 @@ class PostgresSource(Source):
             self._start = self._find_start(stored)
         self._tables: dict[str, TablePosition] = dict(stored.tables)
         opening = self._opening_batch(capture)
+        if stored.from_debezium and self._start is not None:
+            names = {t.full_name for t in capture.tables} - capture.added - set(self._tables)
+            fresh = self._exact is not None
+            adopted = adopted_tables(names, self._start.position.version, stored.unfinished, fresh)
+            self._tables |= adopted
+            opening.positions += [(table_partition(settings.prefix, n), t.json()) for n, t in adopted.items()]
         self._leave(capture, opening)
         pending = self._pending(capture, at_start=True)
         if stored.stream is None:
@@ -115,18 +125,24 @@ class PostgresSource(Source):
             slot = find_slot(control, settings)
             if stored.stream is not None:
                 strategy = settings["offset.mismatch.strategy"]
-                return resume(stored.stream, identity, slot, strategy in ("trust_slot", "trust_greater_lsn"))
+                trust = strategy in ("trust_slot", "trust_greater_lsn")
+                if not stored.from_debezium:
+                    return resume(stored.stream, identity, slot, trust)
+                _log.info("taking over from Debezium at %s", stored.stream)
+                validate = strategy == "trust_offset" and self._context.values.given("offset.mismatch.strategy")
+                return adopt(stored.stream, identity, slot, validate, trust)
             stored.tables.clear()  # without a stream nothing ties these rows to what comes
+            epoch = stored.server.epoch if stored.server else 0
             if slot is not None:
                 if slot.lost:
                     raise Fatal(
                         f"slot {slot.name!r} has lost its WAL ({slot.lost}). Drop it: Headwater makes a new one"
                     )
-                return first_start(identity, slot.confirmed)
+                return first_start(identity, slot.confirmed, settings.snapshots, epoch)
             self._context.stopping.wait(settings["snapshot.delay.ms"] / 1000)
             self._exact = create_slot(replication, control, settings, None, self._context.stopping.is_set)
             keep = True
-            return first_start(identity, self._exact.lsn)
+            return first_start(identity, self._exact.lsn, settings.snapshots, epoch)
         finally:
             if not keep:
                 replication.close()
@@ -136,10 +152,13 @@ class PostgresSource(Source):
         batch = Batch()
         if self._start is None:
             return batch
-        if self._start.position != self._stored.stream:
-            batch.positions.append((stream_partition(self._settings.prefix), self._start.position.json()))
+        prefix, position = self._settings.prefix, self._start.position
+        if position != self._stored.stream or self._stored.from_debezium:
+            batch.positions.append((stream_partition(prefix), position.json()))
+        if position.server != self._stored.server:
+            batch.positions.append((server_partition(prefix), position.server.json()))
         if self._start.gap:
-            _log.warning("changes before %s may be missing, as offset.mismatch.strategy allows", self._start.position)
+            _log.warning("changes before %s may be missing, as offset.mismatch.strategy allows", position)
             batch.restarted = tuple(self._settings.topic(t.schema, t.name) for t in capture.tables)
         return batch
 

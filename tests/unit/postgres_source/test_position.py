@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.connectors.postgres.source import PostgresSourceConnector
+from headwater.connectors.postgres.source.debezium_offset import LastMessage
 from headwater.connectors.postgres.source.options import OPTIONS
 from headwater.connectors.postgres.source.position import (
     StreamPosition,
     TablePosition,
     read_positions,
+    server_partition,
     stream_partition,
     table_partition,
     version_of,
@@ -21,10 +24,16 @@ from headwater.connectors.postgres.source.position import (
 from headwater.worker.api import ConfigError, Fatal, Position
 
 LSN = st.integers(0, 2**53 - 1)
-STREAM = st.builds(
+XID = st.none() | st.integers(3, 2**32 - 1)
+LAST = st.builds(
+    LastMessage, st.sampled_from(["INSERT", "UPDATE", "DELETE", "TRUNCATE"]), LSN, st.integers(1, 999), XID
+)
+BETWEEN = st.builds(
     StreamPosition, st.integers(0, 1023), st.text("0123456789", min_size=1), st.integers(1, 99), LSN,
-    st.integers(0, 10**9), st.none() | LSN,
+    st.integers(0, 10**9), st.none() | LSN, commit_us=LSN, snapshot=st.booleans(),
 )  # fmt: skip
+WITHIN = st.builds(replace, BETWEEN, last=LAST, done_lsn=st.none() | LSN, snapshot=st.just(False))
+STREAM = BETWEEN | WITHIN
 TABLE = st.builds(
     TablePosition, st.sampled_from(["running", "complete", "streamed", "left"]), LSN, LSN, st.just(("a", "b")),
     st.just(("integer", "text")), st.none() | st.tuples(st.text(), st.text()), st.integers(0, 10**12), st.booleans(),
@@ -36,10 +45,12 @@ def test_reads_what_it_wrote(stream: StreamPosition, table: TablePosition) -> No
     positions: list[tuple[Position, Position]] = [
         (stream_partition("shop"), json.loads(json.dumps(stream.json()))),
         (table_partition("shop", "public.t"), json.loads(json.dumps(table.json()))),
+        (server_partition("shop"), json.loads(json.dumps(stream.server.json()))),
         (stream_partition("another"), {"nonsense": True}),
     ]
     stored = read_positions("shop", positions)
-    assert stored.stream == stream and stored.tables == {"public.t": table}
+    assert stored.stream == stream and stored.tables == {"public.t": table} and stored.server == stream.server
+    assert not stored.from_debezium and not stored.unfinished
 
 
 def test_versions_rise_with_the_epoch() -> None:
@@ -53,7 +64,8 @@ def test_versions_rise_with_the_epoch() -> None:
 @pytest.mark.parametrize(
     ("position", "message"),
     [
-        ({"lsn": 5, "lsn_proc": 5}, "written by Debezium"),
+        ({"lsn": 5, "incremental_snapshot_collections": "[]"}, "an incremental snapshot of Debezium's is under way"),
+        ({"commit_lsn": 5}, "format None"),
         ({"format": 2, "commit_lsn": 5}, "format 2"),
         ({"format": 1}, "epoch"),
     ],

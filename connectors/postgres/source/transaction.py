@@ -1,0 +1,61 @@
+"""One transaction of the stream: which of its messages are on the log already, and where it stands."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from .debezium_offset import LastMessage
+from .pgoutput import Begin, Delete, Insert, Truncate, Update
+from .position import StreamPosition
+
+OPERATIONS: Final[dict[type, str]] = {Insert: "c", Update: "u", Delete: "d", Truncate: "t"}
+"""The letters of events."""
+_NAMES: Final[dict[type, str]] = {Insert: "INSERT", Update: "UPDATE", Delete: "DELETE", Truncate: "TRUNCATE"}
+"""Debezium's names of messages."""
+_log = logging.getLogger(__name__)
+
+
+class Transaction:
+    """`resumed`: where the stream was begun. `truncates`: does Debezium, with the same options, look at truncates?"""
+
+    __slots__ = ("_count", "_kind", "_lsn", "_skip", "_taken", "_truncates", "begin", "event", "origin")
+
+    def __init__(self, begin: Begin, resumed: StreamPosition, truncates: bool) -> None:
+        self.begin = begin
+        self.event = 0
+        """Messages that have come."""
+        self.origin: tuple[str | None, int | None] = (None, None)
+        self._skip = resumed.event if begin.final_lsn == resumed.commit_lsn else 0
+        self._taken = _taken(begin, resumed)
+        self._truncates = truncates
+        self._kind: type | None = None
+        self._lsn = self._count = 0
+
+    def is_new(self, message: Insert | Update | Delete | Truncate, lsn: int) -> bool:
+        """Count a message; is it not on the log yet? `lsn` of its WAL record, which several may share."""
+        self.event += 1
+        kind = type(message)
+        if kind is not Truncate or self._truncates:
+            self._count = self._count + 1 if lsn == self._lsn else 1
+            self._lsn, self._kind = lsn, kind
+        taken = self._taken
+        if taken is None:
+            return self.event > self._skip
+        return lsn > taken.lsn or (lsn == taken.lsn and self._count > taken.count)
+
+    def last(self) -> LastMessage | None:
+        """The newest message; None: there is none that Debezium would know."""
+        if self._kind is None:
+            return None
+        return LastMessage(_NAMES[self._kind], self._lsn, self._count, self.begin.xid)
+
+
+def _taken(begin: Begin, resumed: StreamPosition) -> LastMessage | None:
+    """Where in this very transaction Debezium stopped: the first one that comes, except where it knew no commit."""
+    taken = resumed.taken
+    if taken is None or begin.final_lsn < resumed.commit_lsn:
+        return None
+    if taken.xid is None or begin.xid == taken.xid:
+        return taken
+    return None
