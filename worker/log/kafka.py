@@ -5,7 +5,6 @@ Choices and reasons: docs/decisions/0009-kafka-log.md.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -24,6 +23,7 @@ from confluent_kafka.admin import (
 from headwater.worker.api import ConfigError, Problem, Retriable, TopicPartition
 
 from .contract import Isolation, LogError, TopicInfo
+from .kafka_client_logs import client_logger
 from .kafka_consumer import KafkaConsumer
 from .kafka_errors import Connection, refused_settings
 from .kafka_offsets import KafkaOffsets
@@ -33,7 +33,7 @@ from .kafka_topics import ADMIN_TIMEOUT_S, KafkaTopics
 
 _SEEN_S: Final = 10.0
 """How long a new topic may take to be known to all brokers, or a deleted one to be gone."""
-_librdkafka: Final = logging.getLogger(f"{__name__}.client")
+_librdkafka: Final = client_logger(__name__)
 
 
 class KafkaLog:

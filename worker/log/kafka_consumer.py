@@ -7,7 +7,6 @@ callback be called again.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from headwater.worker.api import Fenced, TopicPartition
 
 from .contract import Assigned, Isolation, LogError, Message, Revoked, UnknownTopic
+from .kafka_client_logs import client_logger
 from .kafka_errors import FENCED, UNKNOWN_TOPIC, Connection, refused_settings
 from .kafka_members import Membership
 from .kafka_offsets import KafkaOffsets, their_partition
@@ -48,7 +48,7 @@ _PASSING: Final = frozenset(
     }
 )
 """librdkafka goes on after these by itself."""
-_librdkafka: Final = logging.getLogger(f"{__name__}.client")
+_librdkafka: Final = client_logger(__name__)
 
 
 class KafkaConsumer:
@@ -77,6 +77,7 @@ class KafkaConsumer:
         self._ids: dict[TopicPartition, str] = {}
         self._given: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self._first = False
         self._failed: KafkaError | None = None
         self._closed = False
 
@@ -106,7 +107,7 @@ class KafkaConsumer:
         self._leave()
         self._let_go(list(self._positions))
         self._membership = Membership(self._settings, self._admin, self._connection, group, member)
-        self._membership.remove_others()
+        self._first = True
         self._callbacks = (on_assigned, on_revoked)
         self._started(self._membership.instance)
         if isinstance(topics, re.Pattern):
@@ -257,6 +258,9 @@ class KafkaConsumer:
         added = self._given - self._positions.keys()
         if not added:
             return
+        if self._first:  # once more: one of them may have come back before this member was there to be seen
+            self._membership.remove_others(next(iter(added)).topic)
+            self._first = False
         ids = self._topics.ids({partition.topic for partition in added})
         new = {p: ids[p.topic][0] for p in sorted(added) if p.partition < ids.get(p.topic, ("", 0))[1]}
         if not new:
@@ -292,6 +296,9 @@ class KafkaConsumer:
     def _subscribe_to(self, names: Sequence[str]) -> None:
         """Callbacks run inside librdkafka's calls and only note what the group says."""
         client = self._started(None)
+        there = self._topics.ids(names) if self._first else {}
+        if there and self._membership is not None:
+            self._membership.remove_others(next(iter(there)))
         if not names:
             return
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
@@ -14,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from headwater.worker.api import Fenced, HeadwaterError, Retriable, TopicPartition
 
 from .contract import LogError, Message
+from .kafka_client_logs import client_logger
 from .kafka_errors import Connection, refused_settings
 from .kafka_messages import Placed, Placement
 from .kafka_offsets import their_partition
@@ -23,7 +23,7 @@ _ANSWER_S: Final = 60.0
 """Longest wait for the brokers within one call."""
 _CLOSE_S: Final = 5.0
 _ROOM_S: Final = 0.05
-_librdkafka: Final = logging.getLogger(f"{__name__}.client")
+_librdkafka: Final = client_logger(__name__)
 
 
 class _State(Enum):
