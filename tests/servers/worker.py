@@ -71,7 +71,7 @@ class WorkerProcess:
     def get(self, path: str) -> Any:
         return self.request("GET", path)
 
-    def command(self, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         """A `headwater` command against this worker."""
         return subprocess.run(
             [*COMMAND, *arguments],

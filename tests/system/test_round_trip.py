@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.worker.log import open_log
-from tests.chaos.compare import read_all
 from tests.conftest import Database
+from tests.contract.log.reading import read_all
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import WorkerProcess
 
@@ -200,7 +200,6 @@ def wait_until_equal(source: Database, view: Database, after_id: int, worker: Wo
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
 def test_rows_of_every_type_come_back_equal(worker: tuple[WorkerProcess, Database, Database], tmp_path: Path) -> None:
     process, source, view = worker
     next_id = 1

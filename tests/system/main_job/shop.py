@@ -1,4 +1,7 @@
-"""A user's shop as docs/guide.md sets it up: two databases, a role of few rights, passwords, two config files."""
+"""A user's shop as docs/guide.md sets it up: two databases, a role of few rights, passwords, two config files.
+
+With its topics on Kafka it has a worker file too, and the broker gives its user the rights of docs/kafka.md, no more.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import yaml
+from confluent_kafka.admin import AclOperation, ResourceType
 from psycopg import sql
 
+from headwater.worker.log import Log, open_log
 from tests.live_writer import SCHEMA, LiveWriter
+from tests.servers.kafka_security import GuardedKafka, Right
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import WorkerProcess
 
@@ -57,6 +64,18 @@ predicates.accounts.pattern: shop\\.public\\.account
 ROLE = "headwater"
 """Also the name of the schema of Headwater's own tables: `search_path` finds that one first."""
 
+_OWN = (
+    AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.READ, AclOperation.WRITE,
+)  # fmt: skip
+RIGHTS: list[Right] = [
+    (ResourceType.TOPIC, "connect-", _OWN),
+    (ResourceType.TOPIC, "headwater-", _OWN),
+    (ResourceType.TOPIC, "shop.", _OWN),
+    (ResourceType.GROUP, "connect-", (AclOperation.DESCRIBE, AclOperation.READ, AclOperation.DELETE)),
+    (ResourceType.TRANSACTIONAL_ID, "headwater-", (AclOperation.DESCRIBE, AclOperation.WRITE)),
+]
+"""What docs/kafka.md asks for."""
+
 FULL = {
     "account": "id, owner, balance, seen",
     "entry": "account, number, trim_scale(amount), note, tags",
@@ -70,9 +89,9 @@ Columns = Mapping[str, str]
 
 
 class Shop:
-    """`passwords` belong to nobody but the server, the environment and one file."""
+    """`passwords` belong to nobody but the servers, the environment and one file."""
 
-    def __init__(self, server: PostgresServer, folder: Path) -> None:
+    def __init__(self, server: PostgresServer, folder: Path, kafka: GuardedKafka | None = None) -> None:
         self.server = server
         self.folder = folder
         number = f"{os.getpid()}_{next(_numbers)}"
@@ -90,9 +109,21 @@ class Shop:
         view = VIEW.format(port=port, role=ROLE, dbname=self.view, secrets=self.secrets)
         self.view_file.write_text(view)
         self.slim_file.write_text(view + SLIM)
-        self.worker = WorkerProcess(
-            [self.source_file, self.view_file], folder / "data", {"SHOP_PASSWORD": self.passwords["capture"]}
-        )
+        env = {"SHOP_PASSWORD": self.passwords["capture"]}
+        self.options: list[str] = []
+        """Of every command that looks at the log by itself."""
+        self.log_settings: dict[str, str] = {}
+        if kafka is not None:
+            env["KAFKA_PASSWORD"] = self.passwords["kafka"] = kafka.password
+            self._use(kafka)
+        self.worker = WorkerProcess([self.source_file, self.view_file], folder / "data", env)
+
+    def _use(self, kafka: GuardedKafka) -> None:
+        file = self.folder / "worker.yaml"
+        replicas = {f"{kind}.storage.replication.factor": -1 for kind in ("config", "offset", "status")}
+        file.write_text(yaml.safe_dump({**kafka.worker_settings("${env:KAFKA_PASSWORD}"), **replicas}))
+        self.options = ["--worker", str(file)]
+        self.log_settings = kafka.worker_settings(kafka.password)
 
     def _roles(self) -> None:
         with self.server.connect() as connection:
@@ -190,7 +221,10 @@ class Shop:
         return json.loads(done.stdout)
 
     def start(self) -> WorkerProcess:
-        return self.worker.start()
+        return self.worker.start(*self.options)
+
+    def open_log(self) -> Log:
+        return open_log(self.log_settings, self.worker.data)
 
     def pid(self, connector: str) -> int:
         tasks = self.worker.get(f"/connectors/{connector}/status")["tasks"]

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from headwater.worker.config.load import load_files
-from headwater.worker.log import open_log
 
 from .shop import Shop
 
@@ -66,7 +65,6 @@ def old_view_serves(shop: Shop, columns: str) -> bool:
     return row is not None and int(str(row[0])) > 1500
 
 
-@pytest.mark.timeout(280)
 def test_a_rebuild_killed_in_any_stage_comes_to_its_end(shop: Shop) -> None:
     """One rebuild a stage, to and fro between two configs; the job's process and the whole worker die by turns."""
     shop.start()
@@ -163,7 +161,7 @@ def nothing_is_left(shop: Shop, before: list[str]) -> None:
         for table in ("generations", "tables", "offsets"):
             found = connection.execute(f"SELECT DISTINCT generation FROM headwater.{table}").fetchall()
             assert found == [(1,)], table
-    with closing(open_log({}, shop.worker.data)) as log:
+    with closing(shop.open_log()) as log:
         assert log.committed("connect-shop-view")
         for number in (2, 3):
             assert not log.committed(f"connect-shop-view-g{number}")

@@ -11,9 +11,9 @@ from .shop import FULL, SLIM_SOURCE, SLIM_VIEW, Shop
 pytestmark = pytest.mark.system
 
 
-def test_the_main_job(both: Shop) -> None:
-    shop = both
-    checked = shop.run("check", *map(str, shop.worker.files))
+def test_the_main_job(each_shop: Shop) -> None:
+    shop = each_shop
+    checked = shop.run("check", *map(str, shop.worker.files), *shop.options)
     assert {finding["level"] for finding in checked["findings"]} <= {"ok", "warning"}
     writer = shop.writer(seed=1)  # the snapshot is taken under load
     worker = shop.start()
@@ -35,9 +35,8 @@ def test_the_main_job(both: Shop) -> None:
     assert worker.stop() == 0
 
     shop.execute("INSERT INTO account (id, owner, balance) VALUES (777777, 'while it was stopped', 1)")
-    done = worker.command(
-        "run", *map(str, worker.files), "--data", str(worker.data), "--listen", "none", "--until-caught-up"
-    )
+    files = [*map(str, worker.files), *shop.options]
+    done = worker.command("run", *files, "--data", str(worker.data), "--listen", "none", "--until-caught-up")
     assert done.returncode == 0, done.stderr
     assert shop.view_rows(grown) == shop.source_rows(grown)
 

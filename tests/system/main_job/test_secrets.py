@@ -72,8 +72,8 @@ def test_passwords_appear_nowhere(shop: Shop) -> None:
         worker = shop.start()
         shop.wait_until_equal()
         for arguments in (
-            ["check", *map(str, worker.files)],
-            ["preview", str(shop.source_file)],
+            ["check", *map(str, worker.files), *shop.options],
+            ["preview", str(shop.source_file), *shop.options],
             ["connectors", "show", "shop-view"],
             ["rebuild", "shop-view", "--config", str(slim)],
             ["verify", "shop-view", "--source"],
