@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from headwater.worker.api import Fenced, HeadwaterError, Retriable
 
 from .kafka_errors import FENCED, Connection
+from .kafka_waiting import patiently
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +50,13 @@ class Membership:
 
     def others(self) -> list[str]:
         """Instance ids of the group's members that count another number of tasks. Raises `Retriable`, `Fatal`."""
-        try:
+
+        def ask() -> Any:
             futures = self._admin.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
-            found = futures[self._group].result()
+            return futures[self._group].result()
+
+        try:
+            found = patiently(ask, _REQUEST_S)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return []
@@ -63,13 +68,14 @@ class Membership:
         own = f"-of-{self._members}"
         return instance.startswith(f"{self._group}-") and "-of-" in instance and not instance.endswith(own)
 
-    def remove_others(self) -> None:
-        """Raises `Retriable`, `Fatal`."""
+    def remove_others(self, topic: str) -> None:
+        """`topic`: any one that exists; librdkafka joins no group for the sake of one that does not.
+        Raises `Retriable`, `Fatal`."""
         for instance in self.others():
             log.info("group %s: removing %s, the tasks are now %d", self._group, instance, self._members)
-            self._take_place_and_leave(instance)
+            self._take_place_and_leave(instance, topic)
 
-    def _take_place_and_leave(self, instance: str) -> None:
+    def _take_place_and_leave(self, instance: str, topic: str) -> None:
         given: dict[str, Any] = {
             **self._settings,
             "group.id": self._group,
@@ -80,7 +86,7 @@ class Membership:
         }
         client = confluent_kafka.Consumer(given)
         try:
-            client.subscribe(["headwater-removes-a-member"])
+            client.subscribe([topic])
             deadline = time.monotonic() + _REMOVE_S
             while not client.memberid() and time.monotonic() < deadline:
                 for message in client.consume(1, 0.1):

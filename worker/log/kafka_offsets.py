@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException
@@ -15,23 +15,15 @@ from headwater.worker.api import TopicPartition
 from .contract import Isolation, LogError, UnknownTopic
 from .kafka_errors import Connection
 from .kafka_topics import ADMIN_TIMEOUT_S, KafkaTopics
+from .kafka_waiting import PASSING, PAUSE_S, patiently
 
 _LEAVING_S: Final = 15.0
 """A member that was killed belongs to its group until its session is over: so long a group may seem to be in use."""
 _HAS_MEMBERS: Final = frozenset(
     {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP, KafkaError.GROUP_SUBSCRIBED_TO_TOPIC}
 )
-_LEADER_CHANGES: Final = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-    }
-)
-"""Also seen just after a topic was made: asked again."""
+_NOT_YET: Final = PASSING | {KafkaError.UNKNOWN_TOPIC_OR_PART}
+"""The topic is there: the broker that leads it has not heard of it yet."""
 _NO_GROUP: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND})
 
 
@@ -69,11 +61,11 @@ class KafkaOffsets:
                 try:
                     result[where] = future.result().offset
                 except KafkaException as error:
-                    if error.args[0].code() not in _LEADER_CHANGES or time.monotonic() > deadline:
+                    if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
                         raise self._connection.error(error, f"the offsets of {where} could not be read") from error
                     asked[their_partition(where)] = spec
             if asked:
-                time.sleep(0.05)
+                time.sleep(PAUSE_S)
         return {partition: result[partition] for partition in wanted}
 
     def check_there(self, partitions: Iterable[TopicPartition]) -> None:
@@ -92,9 +84,13 @@ class KafkaOffsets:
         if wanted == []:
             return {}
         request = ConsumerGroupTopicPartitions(group, wanted)
-        futures = self._admin.list_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
+
+        def ask() -> Any:
+            futures = self._admin.list_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
+            return futures[group].result().topic_partitions
+
         try:
-            found = futures[group].result().topic_partitions
+            found = patiently(ask, ADMIN_TIMEOUT_S)
         except KafkaException as error:
             if error.args[0].code() in _NO_GROUP:
                 return {}
@@ -143,7 +139,7 @@ class KafkaOffsets:
         deadline = time.monotonic() + _LEAVING_S
         while True:
             try:
-                ask()
+                patiently(ask, ADMIN_TIMEOUT_S)
                 return
             except KafkaException as error:
                 code = error.args[0].code()
