@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.worker.api import ConfigError, HeadwaterError, Retriable, TopicPartition
+from headwater.worker.api import HeadwaterError, Retriable, TopicPartition
 from headwater.worker.log import LogError, Message, open_log
 from headwater.worker.log.embedded_format import FORMAT
 from headwater.worker.log.embedded_store import Store
@@ -23,12 +23,6 @@ from headwater.worker.log.storage_errors import network_file_system
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_a_broker_is_for_the_next_release(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"bootstrap\.servers"):
-        open_log({"bootstrap.servers": "localhost:9092"}, tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_new_folder_is_made_for_its_user_alone(tmp_path: Path) -> None:
