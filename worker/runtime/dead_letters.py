@@ -31,9 +31,9 @@ class DeadLetters:
         self._redact = redact
         self._unflushed = False
         if not log.topics([self._topic]):
-            # Kept for ever: a dead letter has its record's timestamp, by which it could be too old at once.
-            config = {"replication.factor": str(policy.dlq_replication_factor), "retention.ms": "-1"}
-            make_topic(log, self._topic, 1, config)
+            # A dead letter has its record's timestamp, by which it could be too old at once, or too far ahead.
+            config = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
+            make_topic(log, self._topic, 1, config | {"replication.factor": str(policy.dlq_replication_factor)})
         self._producer = log.producer()
 
     def add(self, original: Message, where: Where, error: Exception) -> None:

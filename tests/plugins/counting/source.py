@@ -100,7 +100,7 @@ class CountingSource(Source):
         return Record(self._topic, {"id": n % self._keys}, value, KEY, VALUE, timestamp_ms=FAR_AHEAD_MS + n, version=n)
 
     def topic(self, name: str) -> TopicSettings:
-        return TopicSettings(partitions=2)
+        return TopicSettings(partitions=2, config={"message.timestamp.after.max.ms": str(FAR_AHEAD_MS)})
 
     def ack(self, positions: Sequence[tuple[Partition, Position | None]]) -> None:
         numbers = [position["n"] for _, position in positions if position is not None] or [-1]
