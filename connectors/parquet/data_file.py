@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -15,25 +14,23 @@ from .storage import Storage
 ROW_GROUP_ROWS: Final = 1_000_000
 ROW_GROUP_BYTES: Final = 64 * 1024 * 1024
 """Of rows in memory, before they are encoded: what a file holds back at most, beside the encoder's own pages."""
-_PAGE_ROWS: Final = 20_000
 CODECS: Final = ("none", "snappy", "gzip", "zstd", "lz4", "brotli")
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a published file holds. `columns`: least and greatest value of the columns asked for that have any."""
+    """What a published file holds."""
 
     path: str
     rows: int
     size_bytes: int
     row_groups: int
-    columns: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
 class DataFile:
-    """Opens no connection before the first row group is full. Ends with one `publish` or `discard`.
+    """Ends with one `publish` or `discard`.
 
-    `compression`: one of `CODECS`. `bounds_of`: columns whose least and greatest value `publish` tells.
+    `compression`: one of `CODECS`.
     """
 
     def __init__(
@@ -44,11 +41,10 @@ class DataFile:
         compression: str = "zstd",
         row_group_rows: int = ROW_GROUP_ROWS,
         row_group_bytes: int = ROW_GROUP_BYTES,
-        bounds_of: Sequence[str] = (),
     ) -> None:
         self.path, self.schema = path, schema
         self.rows = 0
-        self._compression, self._bounds_of = compression, bounds_of
+        self._compression = compression
         self._row_group_rows, self._row_group_bytes = row_group_rows, row_group_bytes
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = self._waiting_bytes = 0
@@ -87,15 +83,14 @@ class DataFile:
                 self._write_row_group()
             writer = self._writer or self._open_writer()
             writer.close()
-            footer = writer.writer.metadata
+            row_groups = writer.writer.metadata.num_row_groups
             size = self._output.tell()
-            bounds = {name: found for name in self._bounds_of if (found := _bounds(footer, name)) is not None}
             self._output.publish()
         except BaseException:
             self.discard()
             raise
         self._writer = None
-        return FileFacts(self.path, self.rows, size, footer.num_row_groups, bounds)
+        return FileFacts(self.path, self.rows, size, row_groups)
 
     def discard(self) -> None:
         """Leave nothing. Never raises; does nothing after `publish`."""
@@ -124,20 +119,3 @@ class DataFile:
         self._waiting_rows = self._waiting_bytes = 0
         writer = self._writer or self._open_writer()
         writer.write_table(table, row_group_size=max(1, table.num_rows))
-
-
-def _bounds(footer: Any, name: str) -> tuple[Any, Any] | None:
-    """None where a row group does not tell: no value in it, or of a type without an order."""
-    index = footer.schema.to_arrow_schema().get_field_index(name)
-    paths = [footer.schema.column(i).path for i in range(len(footer.schema))]
-    if index < 0 or name not in paths:
-        return None
-    at = paths.index(name)
-    found = [footer.row_group(i).column(at).statistics for i in range(footer.num_row_groups)]
-    known = [s for s in found if s is not None and s.has_min_max]
-    if not known or len(known) < len(found):
-        return None
-    try:
-        return min(s.min for s in known), max(s.max for s in known)
-    except (ValueError, OverflowError):  # an infinite date is none that Python can hold
-        return None

@@ -155,6 +155,8 @@ def _shown(array: Any) -> list[str]:
 
 def _readable(array: Any) -> str:
     """Of one value. Dates as dates, as far as Python's own types reach."""
+    if pa.types.is_time64(array.type) or array.type == pa.timestamp("ns"):
+        return _shown(array)[0]
     try:
         value = array[0].as_py()
     except (ValueError, OverflowError):

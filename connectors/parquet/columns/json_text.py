@@ -6,7 +6,9 @@ import base64
 import json
 import math
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+
+_NOT_FINITE: Final = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
 
 
 def json_text(value: Any) -> str:
@@ -17,7 +19,7 @@ def json_text(value: Any) -> str:
     if value is None or isinstance(value, bool | int):
         return json.dumps(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f'"{value}"'
+        return repr(value) if math.isfinite(value) else _NOT_FINITE[str(value)]
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else f'"{value}"'
     if isinstance(value, dict):
