@@ -22,6 +22,14 @@ settings.load_profile("default")
 
 _numbers = itertools.count(1)
 
+_QUICK_UPKEEP = {
+    "log.cleaner.backoff.ms": "200",
+    "log.retention.check.interval.ms": "500",
+    "log.initial.task.delay.ms": "200",
+    "log.segment.delete.delay.ms": "1000",
+}
+"""A shared broker looks for old records and old segments several times a second."""
+
 SERVERS = {"kafka", "kafka41", "s3"}
 """Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
 
@@ -78,14 +86,14 @@ def any_pg(request: pytest.FixtureRequest) -> PostgresServer:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaServer]:
     """An Apache Kafka 4.3 broker; tests share it and use names of their own. Who kills brokers starts one."""
-    with kafka_servers.running("4.3") as server:
+    with kafka_servers.running("4.3", settings=_QUICK_UPKEEP) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def kafka41() -> Iterator[KafkaServer]:
     """The other broker version."""
-    with kafka_servers.running("4.1") as server:
+    with kafka_servers.running("4.1", settings=_QUICK_UPKEEP) as server:
         yield server
 
 
