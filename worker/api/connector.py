@@ -98,6 +98,11 @@ class Source:
 class Sink:
     """One task of a sink, run by one thread. Errors: see `errors`."""
 
+    patience_s: float = 0.0
+    """How long what was written may wait for `flush`; 0: about a second. For sinks that want few large files; set by
+    `open` at the latest. `flush` comes earlier at a barrier, before `revoke`, at a stop, and once the log's end is
+    reached if the last one was so long ago. Such a sink reports bad records in `write` alone."""
+
     def open(self, context: TaskContext) -> None: ...
 
     def assign(self, partitions: Mapping[TopicPartition, str]) -> dict[TopicPartition, int | None]:

@@ -56,6 +56,12 @@ class Intake:
         self._held.difference_update(start)
         return start
 
+    @property
+    def at_barrier(self) -> bool:
+        """Is there one, and has all that it lets through been handed on?"""
+        held = [at >= self.limits[tp] for tp, at in self._next.items() if tp in self.limits]
+        return bool(held) and all(held)
+
     def seek(self, start: Mapping[TopicPartition, int]) -> None:
         """Go on reading at these offsets."""
         self._consumer.seek(start)

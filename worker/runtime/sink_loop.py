@@ -83,6 +83,7 @@ class SinkLoop:
         self._unflushed_records = 0
         self._unflushed_bytes = 0
         self._unflushed_since: float | None = None
+        self._flushed_at = float("-inf")
         self._originals: dict[tuple[str | None, int | None, int | None], Message] = {}
         self._lag_at = 0.0
         self._free_at = 0.0
@@ -176,6 +177,9 @@ class SinkLoop:
         size = sum(len(m.key or b"") + len(m.value or b"") for m in messages)
         self._slow_down(len(messages))
         if self._dead is not None:
+            self._dead.flush()  # the sink may make what it was given before durable, offsets and all
+            if self._sink.patience_s:
+                self._originals.clear()
             self._originals.update({(m.topic, m.partition, m.offset): m for m in messages})
         records = self._pipe.process(messages)
         self._sink.write(SinkBatch(records, first, moved))
@@ -202,6 +206,10 @@ class SinkLoop:
         self._free_at = max(now, self._free_at) + records / rate
 
     def _flush_due(self, idle: bool) -> bool:
+        patience = 0.0 if self._sink is None else self._sink.patience_s
+        if patience:
+            now, since = time.monotonic(), self._unflushed_since or 0.0
+            return self._intake.at_barrier or now - since >= patience or (idle and now - self._flushed_at >= patience)
         if idle or self._unflushed_records >= FLUSH_RECORDS or self._unflushed_bytes >= FLUSH_BYTES:
             return True
         since = self._unflushed_since
@@ -232,6 +240,7 @@ class SinkLoop:
             metrics.active()
         self._unflushed_records = self._unflushed_bytes = 0
         self._unflushed_since = None
+        self._flushed_at = time.monotonic()
         self._originals.clear()
         self._backoff.reset()
 
