@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
-    OffsetSpec,
     ResourceType,
 )
 
@@ -52,8 +51,9 @@ class KafkaLog:
         self._connection = Connection(settings["bootstrap.servers"])
         self._closed = False
         self._admin = self._make_admin()
+        self._connection.listen = lambda: self._admin.poll(0)
         self._topics = KafkaTopics(self._admin, self._connection)
-        self._offsets = KafkaOffsets(self._admin, self._topics, self._connection)
+        self._offsets = KafkaOffsets(self._admin, chosen[Role.CONSUMER], self._topics, self._connection)
 
     def _make_admin(self) -> AdminClient:
         given: dict[str, Any] = {**self._settings[Role.ADMIN], "error_cb": self._connection.heard}
@@ -121,13 +121,13 @@ class KafkaLog:
 
     def begin_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         self._check_open()
-        return self._offsets.listed(partitions, OffsetSpec.earliest(), Isolation.READ_UNCOMMITTED)
+        return self._offsets.begins(partitions)
 
     def end_offsets(
         self, partitions: Iterable[TopicPartition], isolation: Isolation = Isolation.READ_COMMITTED
     ) -> dict[TopicPartition, int]:
         self._check_open()
-        return self._offsets.listed(partitions, OffsetSpec.latest(), isolation)
+        return self._offsets.ends(partitions, isolation)
 
     def committed(self, group: str, partitions: Iterable[TopicPartition] | None = None) -> dict[TopicPartition, int]:
         self._check_open()

@@ -14,15 +14,16 @@ from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from headwater.worker.api import Fenced, TopicPartition
 
-from .contract import Assigned, Isolation, LogError, Message, Revoked, UnknownTopic
+from .contract import Assigned, Isolation, LogError, Message, Revoked
 from .kafka_client_logs import client_logger
 from .kafka_errors import FENCED, UNKNOWN_TOPIC, Connection, refused_settings
 from .kafka_members import Membership
 from .kafka_offsets import KafkaOffsets, their_partition
+from .kafka_reading import Reading
 from .kafka_topics import KafkaTopics
 from .kafka_watch import TopicWatch
 
@@ -73,10 +74,8 @@ class KafkaConsumer:
         self._watch = TopicWatch(topics, int(settings["metadata.max.age.ms"]) / 1000)
         self._membership: Membership | None = None
         self._callbacks: tuple[Assigned, Revoked] | None = None
-        self._positions: dict[TopicPartition, int] = {}
-        self._ids: dict[TopicPartition, str] = {}
+        self._reading = Reading()
         self._given: set[TopicPartition] = set()
-        self._paused: set[TopicPartition] = set()
         self._first = False
         self._failed: KafkaError | None = None
         self._closed = False
@@ -87,7 +86,7 @@ class KafkaConsumer:
         self._offsets.check_there(offsets)
         self._leave()
         client = self._started(None)
-        self._let_go(list(self._positions))
+        self._let_go(list(self._reading.positions))
         ids = self._topics.ids({partition.topic for partition in offsets})
         self._take_on(client, offsets, {partition: ids[partition.topic][0] for partition in offsets})
         self._watch.follow({partition.topic for partition in offsets}, None)
@@ -105,7 +104,7 @@ class KafkaConsumer:
             raise LogError(f"member {index} of {members} is not possible")
         group = self._needed_group()
         self._leave()
-        self._let_go(list(self._positions))
+        self._let_go(list(self._reading.positions))
         self._membership = Membership(self._settings, self._admin, self._connection, group, member)
         self._first = True
         self._callbacks = (on_assigned, on_revoked)
@@ -132,74 +131,41 @@ class KafkaConsumer:
                 found = client.consume(1, min(left, _SLICE_S))
                 if found and max_records > 1:
                     found += client.consume(max_records - 1, 0)
-            messages = self._taken(found)
+            messages = self._reading.messages(found, self._heard)
             self._check_failed()
             if messages or left <= 0:
                 return messages
 
-    def _taken(self, found: Iterable[confluent_kafka.Message]) -> list[Message]:
-        """Records of partitions that are read; moves their positions, also at the end of a partition."""
-        positions = self._positions
-        messages: list[Message] = []
-        append = messages.append
-        topic, number, where = "", -1, TopicPartition("", -1)
-        for one in found:
-            error = one.error()
-            place_topic: Any = one.topic()
-            place_number: Any = one.partition()
-            if place_number != number or place_topic != topic:
-                topic, number = place_topic, place_number
-                where = TopicPartition(topic, number)
-            if error is None:
-                if where not in positions:
-                    continue  # let go of meanwhile
-                offset: Any = one.offset()
-                positions[where] = offset + 1
-                time_ms: int = one.timestamp()[1]
-                append(Message(topic, one.key(), one.value(), one.headers() or (), time_ms, number, offset))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                if where in positions:
-                    positions[where] = max(positions[where], one.offset() or 0)
-            else:
-                self._heard(error)
-        return messages
-
     def position(self) -> dict[TopicPartition, int]:
-        return dict(self._positions)
+        return dict(self._reading.positions)
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
-        for partition in offsets:
-            self._check_assigned(partition)
+        self._reading.check(offsets)
         client = self._started(None)
-        ids = {partition: self._ids[partition] for partition in offsets}
-        paused = self._paused & offsets.keys()
+        ids = {partition: self._reading.ids[partition] for partition in offsets}
+        paused = self._reading.paused & offsets.keys()
         self._let_go(list(offsets))
         self._take_on(client, offsets, ids)
         self.pause(paused)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        chosen = list(partitions)
-        for partition in chosen:
-            self._check_assigned(partition)
+        chosen = self._reading.check(partitions)
         if chosen:
             self._started(None).pause([their_partition(partition) for partition in chosen])
-            self._paused.update(chosen)
+            self._reading.paused.update(chosen)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        chosen = list(partitions)
-        for partition in chosen:
-            self._check_assigned(partition)
-        resting = [partition for partition in chosen if partition in self._paused]
+        resting = [partition for partition in self._reading.check(partitions) if partition in self._reading.paused]
         if resting:
             self._started(None).resume([their_partition(partition) for partition in resting])
-            self._paused.difference_update(resting)
+            self._reading.paused.difference_update(resting)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Raises `Fenced`, `UnknownTopic`, `Retriable`, `Fatal`, `LogError`."""
         self._check_open()
         group = self._needed_group()
         self._check_failed()
-        unread = [partition for partition in offsets if partition not in self._positions]
+        unread = [partition for partition in offsets if partition not in self._reading.positions]
         if unread:
             self._offsets.check_there(unread)
         if not offsets:
@@ -230,7 +196,7 @@ class KafkaConsumer:
         self._closed = True
         self._watch.close()
         self._leave()
-        self._positions = {}
+        self._reading.forget(list(self._reading.positions))
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -240,22 +206,23 @@ class KafkaConsumer:
         self._check_failed()
         seen = self._watch.seen
         if self._membership is None:
-            self._check_still_there(seen)
+            if seen is not None:  # a member lets go of a deleted topic, an assignment cannot
+                self._reading.check_there(seen)
             return
         pattern_names = self._watch.matched()
         if pattern_names is not None:
             self._subscribe_to(pattern_names)
         gone = [
             partition
-            for partition in self._positions
-            if partition not in self._given or (seen is not None and not self._same_topic(partition, seen))
+            for partition in self._reading.positions
+            if partition not in self._given or (seen is not None and not self._reading.is_same_topic(partition, seen))
         ]
         assert self._callbacks is not None
         on_assigned, on_revoked = self._callbacks
         if gone:
             on_revoked(sorted(gone))
             self._let_go(gone)
-        added = self._given - self._positions.keys()
+        added = self._given - self._reading.positions.keys()
         if not added:
             return
         if self._first:  # once more: one of them may have come back before this member was there to be seen
@@ -274,24 +241,13 @@ class KafkaConsumer:
         open_ = [partition for partition in new if answers.get(partition) is None]
         stored = self._offsets.committed(self._needed_group(), open_)
         fresh = [partition for partition in open_ if partition not in stored]
-        spec = OffsetSpec.latest() if self._settings["auto.offset.reset"] == "latest" else OffsetSpec.earliest()
-        chosen = self._offsets.listed(fresh, spec, self._isolation) | stored
+        latest = self._settings["auto.offset.reset"] == "latest"
+        chosen = (self._offsets.ends(fresh, self._isolation) if latest else self._offsets.begins(fresh)) | stored
         for partition in new:
             answer = answers.get(partition)
             if answer is not None:
                 chosen[partition] = answer
         return chosen
-
-    def _same_topic(self, partition: TopicPartition, seen: Mapping[str, tuple[str, int]]) -> bool:
-        return seen.get(partition.topic, ("", 0))[0] == self._ids[partition]
-
-    def _check_still_there(self, seen: Mapping[str, tuple[str, int]] | None) -> None:
-        """A member lets go of a deleted topic in the next poll; an assignment cannot."""
-        if seen is None:
-            return
-        for partition in self._positions:
-            if not self._same_topic(partition, seen):
-                raise UnknownTopic(f"topic {partition.topic} was deleted while it was read from")
 
     def _subscribe_to(self, names: Sequence[str]) -> None:
         """Callbacks run inside librdkafka's calls and only note what the group says."""
@@ -314,12 +270,12 @@ class KafkaConsumer:
         """Nobody else gets the partitions before this is over."""
         taken = [TopicPartition(place.topic, place.partition) for place in places]
         self._given.difference_update(taken)
-        read = [partition for partition in taken if partition in self._positions]
+        read = [partition for partition in taken if partition in self._reading.positions]
         try:
             if read and self._callbacks is not None:
                 self._callbacks[1](read)
         finally:
-            self._forget(read)
+            self._reading.forget(read)
             client.incremental_unassign([their_partition(partition) for partition in read])
 
     def _on_lost(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
@@ -336,19 +292,12 @@ class KafkaConsumer:
         self, client: confluent_kafka.Consumer, offsets: Mapping[TopicPartition, int], ids: Mapping[TopicPartition, str]
     ) -> None:
         client.incremental_assign([their_partition(partition, offset) for partition, offset in offsets.items()])
-        self._positions.update(offsets)
-        self._ids.update(ids)
+        self._reading.take_on(offsets, ids)
 
     def _let_go(self, partitions: Sequence[TopicPartition]) -> None:
         if partitions:
             self._started(None).incremental_unassign([their_partition(partition) for partition in partitions])
-            self._forget(partitions)
-
-    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
-        for partition in partitions:
-            self._positions.pop(partition, None)
-            self._ids.pop(partition, None)
-            self._paused.discard(partition)
+            self._reading.forget(partitions)
 
     def _leave(self) -> None:
         """Out of the group, so that nobody waits for this member's session to end."""
@@ -357,7 +306,7 @@ class KafkaConsumer:
         if membership is None or self._client is None:
             return
         membership.leave(self._client)
-        self._forget(list(self._positions))
+        self._reading.forget(list(self._reading.positions))
         self._given.clear()
         self._client.close()
         self._client = None
@@ -405,10 +354,6 @@ class KafkaConsumer:
             raise self._connection.error(error, f"group {self._group}: reading failed" if self._group else "reading")
         if self._membership is not None and self._membership.fenced:
             raise Fenced(self._membership.fenced)
-
-    def _check_assigned(self, partition: TopicPartition) -> None:
-        if partition not in self._positions:
-            raise LogError(f"{partition} is not assigned to this consumer")
 
     def _needed_group(self) -> str:
         if self._group is None:

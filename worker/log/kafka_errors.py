@@ -5,7 +5,8 @@ Source of codes: librdkafka's rdkafka.h and Kafka 4.3, org.apache.kafka.common.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -92,6 +93,7 @@ _WAIT: Final = frozenset(
     }
 )
 
+_RECENT_S: Final = 60.0
 _REPLICATION_HINT: Final = (
     "Set a replication factor that this cluster's brokers can hold: offset.storage.replication.factor, "
     "config.storage.replication.factor and status.storage.replication.factor in the worker file for its own topics, "
@@ -106,18 +108,26 @@ class Connection:
     def __init__(self, servers: str) -> None:
         """`servers`: bootstrap.servers."""
         self.servers = servers
-        self.trouble: KafkaError | None = None
         self.fatal: KafkaError | None = None
+        self.listen: Callable[[], object] = lambda: None
+        """Has librdkafka call `heard`; clients that are not polled all the time set it."""
+        self._last: tuple[float, KafkaError] | None = None
 
     def heard(self, error: KafkaError) -> None:
         """librdkafka's error_cb."""
         if error.fatal():
             self.fatal = error
-        if error.code() != KafkaError._ALL_BROKERS_DOWN or self.trouble is None:
-            self.trouble = error
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self.trouble() is None:
+            self._last = (time.monotonic(), error)
+
+    def trouble(self) -> KafkaError | None:
+        """Of the last minute."""
+        last = self._last
+        return last[1] if last is not None and time.monotonic() - last[0] < _RECENT_S else None
 
     def error(self, error: KafkaError | KafkaException, what: str) -> HeadwaterError:
         """The error to raise. `what`: what failed and where, as the begin of a sentence."""
+        self.listen()
         found: Any = error.args[0] if isinstance(error, KafkaException) else error
         if not isinstance(found, KafkaError):
             return LogError(f"{what}: {found}")
@@ -135,7 +145,7 @@ class Connection:
             return Fatal(f"{text}. The user that Headwater connects as lacks rights on {_RIGHTS[code]}: add an ACL")
         if code == KafkaError.INVALID_REPLICATION_FACTOR:
             return LogError(f"{text} {_REPLICATION_HINT}")
-        trouble = self.trouble
+        trouble = self.trouble()
         if code in _REFUSED_CREDENTIALS or (
             code in _WAIT and trouble is not None and trouble.code() in _REFUSED_CREDENTIALS
         ):
@@ -149,12 +159,13 @@ class Connection:
         return LogError(text)
 
     def _advice(self, code: int) -> str:
-        reason = f"; last heard: {self.trouble.str()}" if self.trouble is not None else ""
+        trouble = self.trouble()
+        reason = f" Last heard: {trouble.str()}" if trouble is not None else ""
         if code in (KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND):
             return "Fewer replicas are in sync than the topic's min.insync.replicas; Headwater tries again"
         return (
             f"Headwater tries again. Are the brokers {self.servers} up and reachable from here, and does "
-            f"security.protocol fit their listener{reason}?"
+            f"security.protocol fit their listener?{reason}"
         )
 
 

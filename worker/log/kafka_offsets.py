@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from headwater.worker.api import TopicPartition
 
 from .contract import Isolation, LogError, UnknownTopic
-from .kafka_errors import Connection
+from .kafka_errors import Connection, refused_settings
 from .kafka_topics import ADMIN_TIMEOUT_S, KafkaTopics
 from .kafka_waiting import PASSING, PAUSE_S, patiently
 
@@ -34,15 +34,26 @@ def their_partition(partition: TopicPartition, offset: int = -1001) -> confluent
 class KafkaOffsets:
     """Thread-safe."""
 
-    def __init__(self, admin: AdminClient, topics: KafkaTopics, connection: Connection) -> None:
+    def __init__(
+        self, admin: AdminClient, settings: Mapping[str, str], topics: KafkaTopics, connection: Connection
+    ) -> None:
+        """`settings`: of librdkafka's consumers."""
         self._admin = admin
+        self._settings = settings
         self._topics = topics
         self._connection = connection
 
-    def listed(
+    def begins(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Raises `UnknownTopic`, `Retriable`, `Fatal`."""
+        return self._listed(partitions, OffsetSpec.earliest(), Isolation.READ_UNCOMMITTED)  # type: ignore[no-untyped-call]
+
+    def ends(self, partitions: Iterable[TopicPartition], isolation: Isolation) -> dict[TopicPartition, int]:
+        """Raises `UnknownTopic`, `Retriable`, `Fatal`."""
+        return self._listed(partitions, OffsetSpec.latest(), isolation)  # type: ignore[no-untyped-call]
+
+    def _listed(
         self, partitions: Iterable[TopicPartition], spec: OffsetSpec, isolation: Isolation
     ) -> dict[TopicPartition, int]:
-        """Raises `UnknownTopic`, `Retriable`, `Fatal`."""
         wanted = list(dict.fromkeys(partitions))
         if not wanted:
             return {}
@@ -79,15 +90,22 @@ class KafkaOffsets:
                 raise UnknownTopic(f"{partition} does not exist: {reason} (brokers {self._connection.servers})")
 
     def committed(self, group: str, partitions: Iterable[TopicPartition] | None) -> dict[TopicPartition, int]:
-        """Raises `Retriable`, `Fatal`."""
-        wanted = None if partitions is None else [their_partition(partition) for partition in partitions]
-        if wanted == []:
-            return {}
-        request = ConsumerGroupTopicPartitions(group, wanted)
+        """Raises `Retriable`, `Fatal`.
 
-        def ask() -> Any:
-            futures = self._admin.list_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
-            return futures[group].result().topic_partitions
+        Not by librdkafka's ListConsumerGroupOffsets, which ends the process (2.16.0: SIGSEGV or an assertion) while the
+        group's coordinator is loading or away: a consumer that joins nothing asks the same.
+        """
+        wanted = self._every_partition() if partitions is None else list(partitions)
+        if not wanted:
+            return {}
+        client = self._asker(group)
+
+        def ask() -> list[confluent_kafka.TopicPartition]:
+            places = client.committed([their_partition(partition) for partition in wanted], timeout=ADMIN_TIMEOUT_S)
+            for place in places:
+                if place.error is not None and place.error.code() in PASSING:
+                    raise KafkaException(place.error)
+            return places
 
         try:
             found = patiently(ask, ADMIN_TIMEOUT_S)
@@ -95,11 +113,31 @@ class KafkaOffsets:
             if error.args[0].code() in _NO_GROUP:
                 return {}
             raise self._connection.error(error, f"the offsets of group {group} could not be read") from error
+        finally:
+            client.close()
         return {
             TopicPartition(place.topic, place.partition): place.offset
-            for place in found or ()
+            for place in found
             if place.error is None and place.offset >= 0
         }
+
+    def _every_partition(self) -> list[TopicPartition]:
+        ids = self._topics.ids(self._topics.names())
+        return [TopicPartition(name, number) for name, (_, count) in ids.items() for number in range(count)]
+
+    def _asker(self, group: str) -> confluent_kafka.Consumer:
+        """`read_uncommitted`: the last stored offsets, whatever a transaction that is still open may change."""
+        given: dict[str, Any] = {
+            **self._settings,
+            "group.id": group,
+            "enable.auto.commit": "false",
+            "isolation.level": "read_uncommitted",
+            "log_level": 0,
+        }
+        try:
+            return confluent_kafka.Consumer(given)
+        except (KafkaException, ValueError) as error:
+            raise refused_settings(error) from error
 
     def store(self, group: str, offsets: Mapping[TopicPartition, int | None]) -> None:
         """Raises `UnknownTopic`, `LogError` (the group has members), `Retriable`, `Fatal`.

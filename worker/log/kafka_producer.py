@@ -59,6 +59,7 @@ class KafkaProducer:
             self._producer = confluent_kafka.Producer(given, logger=_librdkafka)
         except (KafkaException, ValueError) as error:
             raise refused_settings(error) from error
+        self._connection.listen = lambda: self._producer.poll(0)
 
     def init_transactions(self) -> None:
         self._needs_id()
@@ -86,7 +87,7 @@ class KafkaProducer:
 
     def _produce(self, placed: Placed) -> None:
         message, partition, timestamp_ms = placed
-        headers = list(message.headers) if message.headers else None
+        headers: Any = list(message.headers) if message.headers else None
         deadline: float | None = None
         while True:
             try:
