@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import itertools
-import os
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +12,6 @@ from tests.servers.kafka import KafkaServer
 from .scene import kafka_settings
 
 plugins.install()
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -29,7 +26,7 @@ def supervisor() -> Iterator[Supervisor]:
 @pytest.fixture
 def on_kafka(kafka: KafkaServer) -> dict[str, str]:
     """Settings of a worker on the shared broker, with names of its own."""
-    return kafka_settings(kafka.bootstrap, f"t{os.getpid()}.{next(_numbers)}")
+    return kafka_settings(kafka.bootstrap, f"t{secrets.token_hex(4)}")
 
 
 @pytest.fixture(params=["embedded", "kafka"])
