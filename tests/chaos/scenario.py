@@ -28,7 +28,7 @@ SOURCE = """
 name: chaos
 connector.class: PostgresSource
 topic.prefix: chaos
-database: {{hostname: 127.0.0.1, port: {port}, user: postgres, password: none, dbname: source}}
+database: {{hostname: 127.0.0.1, port: {port}, user: postgres, password: unused, dbname: source}}
 table.include.list: public.account,public.entry,public.document,public.note
 snapshot.chunk.rows: 500
 topic.creation.default: {{partitions: 2, replication.factor: 1{topics}}}

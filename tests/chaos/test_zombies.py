@@ -161,7 +161,7 @@ def capture(database: Database, prefix: str) -> dict[str, str]:
         "database.hostname": "127.0.0.1",
         "database.port": str(database.server.port),
         "database.user": "postgres",
-        "database.password": "none",
+        "database.password": "unused",
         "database.dbname": database.name,
         "table.include.list": ",".join(f"public.{table}" for table in TABLES),
         "slot.name": database.name,
@@ -196,7 +196,7 @@ class PostgresNumbers:
             "collection.name.format": "numbers",
             "connection.url": self._database.url,
             "connection.username": "postgres",
-            "connection.password": "none",
+            "connection.password": "unused",
         }
 
     def look(self) -> None:

@@ -21,7 +21,7 @@ topics.regex: chaos\\.public\\..*
 collection.name.format: ${{source.table}}
 connection.url: {url}
 connection.username: postgres
-connection.password: none
+connection.password: unused
 tasks.max: 2
 """
 
