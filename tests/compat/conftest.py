@@ -1,0 +1,37 @@
+"""A Java Kafka Connect worker with Debezium, shared by the tests here; each has a connector and a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.servers import connect
+from tests.servers.connect import ConnectWorker
+from tests.servers.kafka import KafkaServer
+
+from .scene import Scene
+
+COMMITTED = {"isolation.level": "read_committed"}
+"""Positions of a transaction of Headwater's that was cut off must not count, see docs/connectors/postgres-source.md."""
+
+
+@pytest.fixture(scope="session")
+def java(kafka: KafkaServer) -> Iterator[ConnectWorker]:
+    with connect.running(kafka.bootstrap, settings=COMMITTED) as worker:
+        yield worker
+
+
+@pytest.fixture
+def make_scene(kafka: KafkaServer, java: ConnectWorker, tmp_path: Path) -> Iterator[Callable[[Database], Scene]]:
+    made: list[Scene] = []
+
+    def make(database: Database) -> Scene:
+        made.append(Scene(kafka, java, database, tmp_path / str(len(made))))
+        return made[-1]
+
+    yield make
+    for scene in made:
+        scene.close()
