@@ -14,7 +14,6 @@ from .kafka_topics import KafkaTopics, Limits
 _RECORD_OVERHEAD_BYTES: Final = 80
 """What Kafka adds to a record that is alone in its batch; the embedded log reckons with the same."""
 _HEADER_OVERHEAD_BYTES: Final = 8
-_RECORD_LEAST_BYTES: Final = 12
 _BY_KEY: Final = -1
 _CLOCK_MS: Final = 60_000
 """How far this machine's clock may be ahead of the brokers'."""
@@ -42,11 +41,26 @@ class Placement:
         self._batch_bytes = batch_bytes
         self._flush = flush
         self._used: set[str] = set()
+        self._small: dict[str, int] = {}
         self._filled: dict[str, int] = {}
         self._turn = 0
 
     def begin(self) -> None:
         self._used.clear()
+
+    def make_room(self, message: Message) -> None:
+        """A broker holds a whole batch against `max.message.bytes`, and librdkafka has one batch size for all topics:
+        where a topic takes less, what was handed over is sent before it becomes too much. Raises what a flush does."""
+        limit = self._small.get(message.topic)
+        if limit is None:
+            return
+        size = _size(message) + _RECORD_OVERHEAD_BYTES
+        filled = self._filled.get(message.topic, 0)
+        if filled + size > limit:
+            self._flush()
+            self._filled.clear()
+            filled = 0
+        self._filled[message.topic] = filled + size
 
     def place(self, messages: Iterable[Message]) -> list[Placed]:
         """Raises `UnknownTopic`, `MessageRefused`, `Retriable`, `Fatal`; then none of them may be sent."""
@@ -60,16 +74,13 @@ class Placement:
                 limits = self._topics.limits(name)
                 self._used.add(name)
                 limit = limits.max_message_bytes - _RECORD_OVERHEAD_BYTES
+                if limits.max_message_bytes < self._batch_bytes:
+                    self._small[name] = limits.max_message_bytes
+                else:
+                    self._small.pop(name, None)
                 latest_ms = _now_ms() + limits.longest_ahead_ms - _CLOCK_MS
-            key, value, timestamp_ms, partition = message.key, message.value, message.timestamp_ms, message.partition
-            size = (len(key) if key else 0) + (len(value) if value else 0)
-            if message.headers:
-                size += sum(
-                    len(header) * 3 + _HEADER_OVERHEAD_BYTES + (len(content) if content else 0)
-                    if not header.isascii()
-                    else len(header) + _HEADER_OVERHEAD_BYTES + (len(content) if content else 0)
-                    for header, content in message.headers
-                )
+            key, timestamp_ms, partition = message.key, message.timestamp_ms, message.partition
+            size = _size(message)
             if (
                 size > limit
                 or (key is None and limits.compacted)
@@ -92,6 +103,16 @@ class Placement:
         """A broker refused what these topics were thought to take: they are asked about anew."""
         if error.code() in _DOUBTFUL:
             self._topics.forget(*self._used)
+
+
+def _size(message: Message) -> int:
+    """In bytes, without Kafka's own."""
+    key, value = message.key, message.value
+    size = (len(key) if key else 0) + (len(value) if value else 0)
+    for name, content in message.headers:
+        size += _HEADER_OVERHEAD_BYTES + len(name if name.isascii() else name.encode())
+        size += len(content) if content else 0
+    return size
 
 
 def _refusal(message: Message, limits: Limits, size: int) -> str:

@@ -80,6 +80,7 @@ class KafkaProducer:
         placed = self._placement.place(messages)
         try:
             for one in placed:
+                self._placement.make_room(one[0])
                 self._produce(one)
         except KafkaException as error:
             raise self._failed(error, "records could not be sent") from error

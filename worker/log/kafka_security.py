@@ -129,19 +129,19 @@ def _unquoted(value: str) -> str:
 
 
 def _store_type(given: Given, kind: str) -> str:
+    """As the option says, else as the file begins: JKS by its magic number, PKCS12 as DER."""
     chosen = _value(given, f"ssl.{kind}.type").upper()
     if chosen:
         return chosen
-    suffix = Path(_value(given, f"ssl.{kind}.location")).suffix.lower()
-    if suffix in (".p12", ".pfx"):
-        return "PKCS12"
-    return "JKS" if suffix == ".jks" or (kind == "keystore" and not _is_pem(given, kind)) else "PEM"
-
-
-def _is_pem(given: Given, kind: str) -> bool:
-    if "ssl.keystore.key" in given or "ssl.keystore.certificate.chain" in given:
-        return True
-    return Path(_value(given, f"ssl.{kind}.location")).suffix.lower() in (".pem", ".crt", ".cer", ".key")
+    path = Path(_value(given, f"ssl.{kind}.location"))
+    try:
+        with path.open("rb") as file:
+            begin = file.read(4)
+    except OSError:  # told by the client when it connects
+        begin = b""
+    if begin == b"\xfe\xed\xfe\xed" or path.suffix.lower() == ".jks":
+        return "JKS"
+    return "PKCS12" if begin[:1] == b"\x30" or path.suffix.lower() in (".p12", ".pfx") else "PEM"
 
 
 def _key_store(given: Given, result: dict[str, str], problems: list[Problem]) -> None:

@@ -89,6 +89,9 @@ def client_settings(role: Role, settings: Mapping[str, str], overrides: Mapping[
             result["message.max.bytes"] = value
         elif name == "buffer.memory":
             result["queue.buffering.max.kbytes"] = str(max(_number(option, value, problems) >> 10, 1))
+        elif name == "acks":
+            if value.strip() not in ("all", "-1"):
+                problems.append(Problem(option, "must be all: fewer acknowledgements lose records", "leave it out"))
         elif name == "auto.offset.reset":
             result[name] = _reset(option, value, problems)
         else:
@@ -161,9 +164,13 @@ def _reset(option: str, value: str, problems: list[Problem]) -> str:
 
 
 def _fit(role: Role, result: dict[str, str]) -> None:
-    """What librdkafka refuses unless it fits together: a message may not wait longer than its transaction."""
+    """What librdkafka refuses unless it fits together: a message may not wait longer than its transaction, a fetch not
+    be smaller than a message (a larger one is fetched all the same)."""
     if role is Role.PRODUCER:
         transaction_ms = int(result["transaction.timeout.ms"])
         result["message.timeout.ms"] = str(min(int(result["message.timeout.ms"]) or transaction_ms, transaction_ms))
+    if role is Role.CONSUMER and "fetch.max.bytes" in result:
+        largest = int(result.get("message.max.bytes", "1000000"))
+        result["message.max.bytes"] = str(max(min(largest, int(result["fetch.max.bytes"])), 1000))
     if role is Role.CONSUMER and "heartbeat.interval.ms" not in result:
         result["heartbeat.interval.ms"] = str(max(min(3000, int(result["session.timeout.ms"]) // 3), 1))

@@ -17,7 +17,7 @@ def test_a_record_comes_back_as_it_went(log: Log, make_topic: Callable[..., str]
     headers = [("a", b"1"), ("b", None), ("a", b""), ("ümlaut", b"\x00\xff")]
     sent = [
         Message(topic, b"key", b"value", headers, 1_700_000_000_123, 1),
-        Message(topic, b"", b"", (), 0, 1),
+        Message(topic, b"", b"", (), 5, 1),
         Message(topic, b"key", None, [("a", b"1")], 1, 1),
         Message(topic, None, b"\x00" * 1000, (), 1_700_000_000_000, 1),
     ]
@@ -87,6 +87,12 @@ def test_a_refused_message_takes_nothing_with_it(log: Log, make_topic: Callable[
     producer.close()
     assert [m.key for m in read_all(log, compacted)] == [b"k"]
     assert values(read_all(log, small)) == [b"x" * 1000]
+
+
+def test_many_records_fit_a_topic_that_takes_small_ones_alone(log: Log, make_topic: Callable[..., str]) -> None:
+    topic = make_topic(2, **{"max.message.bytes": "2000"})
+    write(log, [Message(topic, b"%d" % number, b"x" * 500) for number in range(300)])
+    assert {m.key for m in read_all(log, topic)} == {b"%d" % number for number in range(300)}
 
 
 def test_a_megabyte_is_the_default_limit(log: Log, make_topic: Callable[..., str]) -> None:
