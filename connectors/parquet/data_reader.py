@@ -25,7 +25,8 @@ def read_batches(
     """
     with _opened(storage, path) as file:
         wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-        yield from file.iter_batches(batch_size=batch_rows, columns=wanted, use_threads=False)
+        for group in range(file.num_row_groups):  # pyarrow would fetch all those it is asked for at once
+            yield from file.iter_batches(batch_rows, [group], wanted, use_threads=False)
 
 
 def file_schema(storage: Storage, path: str) -> pa.Schema:

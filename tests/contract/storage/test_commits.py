@@ -10,6 +10,8 @@ import pytest
 from headwater.connectors.parquet.storage import Storage
 
 WRITERS = 8
+ATOMIC = pytest.mark.parametrize("place", ["local", "versitygw"], indirect=True)
+"""moto looks and then writes, with nothing to hold others off in between: now and then two of its writers win."""
 
 
 def test_what_is_not_there(storage: Storage) -> None:
@@ -42,6 +44,7 @@ def test_replace_only_what_was_read(storage: Storage) -> None:
     assert after is not None and after[0] == b"2" and after[1] != found[1]
 
 
+@ATOMIC
 def test_one_creator_wins(open_place: Callable[[], Storage]) -> None:
     storages = [open_place() for _ in range(WRITERS)]
     for number in range(10):
@@ -51,6 +54,7 @@ def test_one_creator_wins(open_place: Callable[[], Storage]) -> None:
         assert found is not None and found[0] == b"%d" % won[0]
 
 
+@ATOMIC
 def test_one_replacer_wins(open_place: Callable[[], Storage]) -> None:
     storages = [open_place() for _ in range(WRITERS)]
     storages[0].create("current", b"first")
@@ -69,10 +73,10 @@ def test_probe(storage: Storage) -> None:
     assert list(storage.list()) == []
 
 
-@pytest.mark.parametrize("path", ["", "/etc/passwd", "a/../b", "a//b", "a/", "./a", ".~0123456789abcdef.part", "a/.~x"])
-def test_paths_stay_below_the_root(storage: Storage, path: str) -> None:
-    with pytest.raises(ValueError, match="does not name a file below a root"):
-        storage.read(path)
+def test_paths_stay_below_the_root(storage: Storage) -> None:
+    for path in ["", "/etc/passwd", "a/../b", "a//b", "a/", "./a", ".~0123456789abcdef.part", "a/.~x", "a\0b"]:
+        with pytest.raises(ValueError, match="does not name a file below a root"):
+            storage.read(path)
 
 
 def _race(storages: list[Storage], attempt: Callable[[Storage, int], bool]) -> list[int]:
