@@ -25,7 +25,8 @@ def proxy_to(url: str, dropped: str) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
-            headers = {name: value for name, value in self.headers.items() if name.lower() != dropped}
+            headers = {"Content-Type": "application/octet-stream"}  # else urllib says that it is a form
+            headers |= {n: value for n, value in self.headers.items() if n.lower() not in (dropped, "expect")}
             request = urllib.request.Request(url + self.path, data, headers, method=self.command)
             try:
                 reply = urllib.request.urlopen(request, timeout=30)
