@@ -68,9 +68,7 @@ def _explain_answer(error: Any, action: str, url: str) -> HeadwaterError:
     if name in ("PermanentRedirect", "IllegalLocationConstraintException") or number in (301, 307):
         return Fatal(f"{what}. Nothing was changed. The bucket is in another region: set s3.region.")
     if name == "NotImplemented" or number == 501:
-        return Fatal(
-            f"{what}. Nothing was changed. The store lacks what a view needs: use AWS S3 or one like it."
-        )
+        return Fatal(f"{what}. Nothing was changed. The store lacks what a view needs: use AWS S3 or one like it.")
     if name in _LATER or number >= 500 or number in (408, 409):
         return Retriable(f"{what}. {_RETRY}.")
     return Fatal(f"{what}. Nothing was changed. Look at the options path, store.url and s3.*.")
