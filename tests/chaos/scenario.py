@@ -20,7 +20,7 @@ from .disturbances import Disturbances
 from .history import compare_with_history, keep_history
 from .logs import LogUnderTest
 from .reader import CountingReader, count_again
-from .views import View, difference, table_rows
+from .views import Rows, View, difference, table_rows
 
 SOURCE_NAME = "chaos"
 PREFIX = "chaos.public."
@@ -108,12 +108,10 @@ class Scenario:
     def _compare(self, reader: CountingReader) -> None:
         source = table_rows(self.server.dsn("source"))
         for view in self.views:
-            _wait_until(lambda view=view: difference(source, view.rows()), f"{view.name} does not become equal")  # type: ignore[misc]
+            _wait_until(_Difference(source, view), f"{view.name} does not become equal")
         for view in self.views:
             self._await_rebuilds(view)
-            assert not difference(source, view.rows()), f"{view.name} after its rebuild:\n" + difference(
-                source, view.rows()
-            )
+            _wait_until(_Difference(source, view), f"{view.name} is not equal after its rebuild")
         again = count_again(self.log.stream(), self.gaps)
         _wait_until(lambda: "" if set(again.places) <= set(reader.count.places) else "behind", "the reader is")
         reader.stop()
@@ -144,6 +142,17 @@ class Scenario:
         print(f"{view.name}: {dict(ends)}, generation {shown['current']}")
         failed = [e["reasons"] for e in shown["history"] if e["outcome"] != "done" and e["generation"] is not None]
         assert ends["done"] > 0 and not failed, f"{view.name}: {ends['done']} rebuilds were done, {failed} not"
+
+
+class _Difference:
+    """Between the source and a view, each time that it is called."""
+
+    def __init__(self, source: Rows, view: View) -> None:
+        self._source = source
+        self._view = view
+
+    def __call__(self) -> str:
+        return difference(self._source, self._view.rows(), self._view.tables)
 
 
 def _wait_until(what_is_wrong: Callable[[], str], message: str, timeout_s: float = 240) -> None:

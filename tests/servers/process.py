@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -62,9 +63,21 @@ def children_of(pid: int) -> list[int]:
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the process and its children; PostgreSQL's have sessions of their own."""
+    """SIGKILL to the process and its children; PostgreSQL's have sessions of their own. Returns when all are gone."""
     os.kill(process.pid, signal.SIGSTOP)  # so that it starts no further ones
-    for pid in [*children_of(process.pid), process.pid]:
+    children = children_of(process.pid)
+    for pid in [*children, process.pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + 60
+    while any(map(_lives, children)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    """Not even waiting to be reaped: a process that does holds nothing any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
