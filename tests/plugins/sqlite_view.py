@@ -140,6 +140,8 @@ class SqliteReader:
 
 
 class SqliteGenerations:
+    every_record = False
+
     def __init__(self, path: str, fields: Sequence[str], refuse: str) -> None:
         self._path = path
         self._fields = fields

@@ -64,6 +64,9 @@ class Reader(Protocol):
 class Generations(Protocol):
     """All generations of one view. Each method may be called again after a crash and then finishes the work."""
 
+    every_record: bool
+    """Does the view hold a row for each record, rather than for each key? A compacted log is then not enough."""
+
     def list(self) -> list[GenerationInfo]: ...
 
     def preflight(self, samples: Mapping[str, Record]) -> Sequence[Finding]:

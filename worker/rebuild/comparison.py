@@ -33,7 +33,8 @@ class Difference:
 @dataclass(slots=True)
 class Comparison:
     """`expected`, `found`: rows by part. `unsettled`: rows left out because their key has changed after the point of
-    comparison, on a log that has since compacted the older record away. `left_out`: parts that were not compared."""
+    comparison, or because of a change log's record, on a log that has since compacted the older record away.
+    `left_out`: parts that were not compared."""
 
     expected: dict[str, int] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
@@ -65,8 +66,13 @@ Touched = Callable[[], Container[tuple[str, bytes]]]
 """Gives the rows (part, key) that records after the point of comparison touch; asked for only where rows differ."""
 
 
-def compare(fold: Fold, reader: Reader, touched: Touched, left_out: Container[str] = ()) -> Comparison:
-    """The rows that the fold expects against those that the reader sees, but for the parts in `left_out`."""
+def compare(
+    fold: Fold, reader: Reader, touched: Touched, left_out: Container[str] = (), forgotten: bool = False
+) -> Comparison:
+    """The rows that the fold expects against those that the reader sees, but for the parts in `left_out`.
+
+    `forgotten`: the log has lost records of which the view rightly has rows: rows that it cannot explain do not count.
+    """
     expected, found = _without(fold.fingerprint(), left_out), _without(reader.fingerprint(), left_out)
     result = Comparison(_counts(expected), _counts(found))
     settled: Container[tuple[str, bytes]] | None = None
@@ -77,7 +83,7 @@ def compare(fold: Fold, reader: Reader, touched: Touched, left_out: Container[st
             continue
         if settled is None:
             settled = touched()
-        _list_rows(result, part, dict(fold.rows(part, buckets)), reader.rows(part, buckets), settled)
+        _list_rows(result, part, dict(fold.rows(part, buckets)), reader.rows(part, buckets), settled, forgotten)
     return result
 
 
@@ -87,10 +93,13 @@ def _list_rows(
     expected: dict[bytes, int],
     rows: Iterable[tuple[bytes, int, str]],
     later: Container[tuple[str, bytes]],
+    forgotten: bool,
 ) -> None:
     for key, digest, shown in rows:
         wanted = expected.pop(key, None)
-        if wanted != digest:
+        if wanted is None and forgotten:
+            result.unsettled += 1
+        elif wanted != digest:
             _note(result, "extra" if wanted is None else "different", part, key, shown, later)
     for key in expected:
         _note(result, "missing", part, key, "", later)

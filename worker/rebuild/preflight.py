@@ -92,12 +92,22 @@ def _look_at_topics(work: Work, plan: Plan, new: ViewPipeline, topics: dict[str,
         records = sum(ends[tp] - begins[tp] for tp in places)
         plan.records += records
         plan.topics[name] = {"partitions": info.partitions, "records": records, "compacted": info.compacted}
-        plan.findings.append(still_enough(info, any(begins.values()), marks.get(name)))
+        plan.findings.append(still_enough(info, any(begins.values()), marks.get(name), new.generations.every_record))
 
 
-def still_enough(info: TopicInfo, begins_later: bool, mark: CompleteMark | None) -> Finding:
-    """Does the topic still hold what a latest-state view needs? `begins_later`: offset 0 of a partition is gone."""
+def still_enough(info: TopicInfo, begins_later: bool, mark: CompleteMark | None, every_record: bool = False) -> Finding:
+    """Does the topic still hold what the view needs? `begins_later`: offset 0 of a partition is gone. `every_record`:
+    the newest of each key is not enough."""
     policy = info.config.get("cleanup.policy", "delete")
+    if every_record and info.compacted:
+        return Finding(
+            "error",
+            info.name,
+            f"compaction (cleanup.policy={policy}) removes records whose key has a newer one: a rebuilt change log "
+            "would lack rows that the live one has",
+            "set cleanup.policy=delete, retention.ms=-1 and retention.bytes=-1 before the topic is filled, or rebuild "
+            "the view as a latest state",
+        )
     deletes = "delete" in policy
     if deletes and begins_later:
         return Finding(

@@ -74,7 +74,10 @@ def against_log(work: Work, generation: int, reader: Reader) -> Comparison:
     try:
         fold_log(work, generation, fold, begins, until)
         work.progress(detail="comparing with the view")
-        return compare(fold, reader, later_rows(work, generation, until))
+        pipeline = work.pipeline(generation)
+        compacted = any(info.compacted for info in pipeline.topics(work.log).values())
+        forgotten = pipeline.generations.every_record and (compacted or any(begins.values()))
+        return compare(fold, reader, later_rows(work, generation, until), forgotten=forgotten)
     finally:
         fold.close()
 

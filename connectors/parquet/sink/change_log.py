@@ -56,6 +56,10 @@ class ChangeLog:
         self._span_ms: int = values["rotate.interval.ms"]
         self._most_bytes: int = values["memory.max.bytes"]
 
+    def learn(self, manifest: Manifest, partitions: Iterable[TopicPartition]) -> None:
+        """Files that are there are never looked at again."""
+        self.forget(partitions)
+
     def write(self, records: Iterable[Record], report: Report) -> None:
         groups: dict[tuple[Shape, str, str, int], list[Row]] = {}
         for record in records:
@@ -103,6 +107,11 @@ class ChangeLog:
         for place in [p for p in self._open if TopicPartition(p.topic, p.partition) in gone]:
             self._open.pop(place).file.discard()
         self._finished = [entry for entry in self._finished if entry.place not in gone]
+
+    def abandon(self) -> None:
+        """Nobody will ever commit what was finished: this task was replaced."""
+        self._storage.delete([entry.path for entry in self._finished])
+        self.discard()
 
     def discard(self) -> None:
         for held in self._open.values():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headwater.worker.api import Features, Problem, Sink, SinkConnector, Values
+from headwater.worker.api import Features, Finding, Problem, Sink, SinkConnector, Values
 
 from ..storage import storage_problems
+from .check import findings
+from .generations import ParquetGenerations
 from .options import CHANGE_LOG, LATEST_STATE, OPTIONS, partitioner
 from .sink import ParquetSink
 
@@ -15,7 +17,7 @@ class ParquetSinkConnector(SinkConnector):
     options = OPTIONS
     version = "0.1"
     doc = "Keeps Parquet files, locally or on S3, up to date with topics, exactly once, and can rebuild them."
-    features = Features(exactly_once=True, deletes=True)
+    features = Features(exactly_once=True, deletes=True, generations=True)
 
     def validate(self, values: Values) -> list[Problem]:
         """Options that could not be parsed are not in `values`; they have a problem of their own already."""
@@ -26,6 +28,12 @@ class ParquetSinkConnector(SinkConnector):
 
     def task(self) -> Sink:
         return ParquetSink()
+
+    def check(self, values: Values) -> list[Finding]:
+        return findings(values)
+
+    def generations(self, values: Values, view: str) -> ParquetGenerations:
+        return ParquetGenerations(values, view)
 
 
 def _content(values: Values) -> Iterator[Problem]:

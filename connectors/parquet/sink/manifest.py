@@ -1,7 +1,7 @@
 """A generation's manifest: which files it is made of and how far it is. What a manifest does not name, nobody reads.
 
 `manifests/g<generation>/<version>.json`, each made by one writer from the one before it, only if there is none yet:
-`{"format":1,"generation","version","made_ms","by","complete","dropped","mode","partitions":[{"topic","partition",
+`{"format":1,"generation","version","created_ms","made_ms","by","complete","dropped","mode","partitions":[{"topic","partition",
 "topic_id","owner","next"}],"tables":{NAME:{"schema","schema_file","topics","key"}},"files":[…],"lists":[{"path",
 "files","rows","bytes"}],"removed":[{"path","at_ms"}]}`. `schema` is Arrow's IPC form in base64. Long lists of files
 are put away into files of their own (`lists`), which never change.
@@ -73,11 +73,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`removed`: files that were replaced, and when, in milliseconds since 1970."""
+    """`created_ms`, of the generation, and `made_ms`: milliseconds since 1970. `removed`: files that were replaced, and
+    when."""
 
     generation: int
     version: int
     mode: str
+    created_ms: int
     made_ms: int
     complete: bool = True
     dropped: bool = False
@@ -110,6 +112,7 @@ def dump(manifest: Manifest) -> bytes:
             "format": FORMAT,
             "generation": manifest.generation,
             "version": manifest.version,
+            "created_ms": manifest.created_ms,
             "made_ms": manifest.made_ms,
             "by": secrets.token_hex(8),
             "mode": manifest.mode,
@@ -145,6 +148,7 @@ def load(data: bytes, where: str) -> Manifest:
             generation=document["generation"],
             version=document["version"],
             mode=document["mode"],
+            created_ms=document["created_ms"],
             made_ms=document["made_ms"],
             complete=document["complete"],
             dropped=document["dropped"],

@@ -16,6 +16,7 @@ from headwater.worker.api import Fatal, Fenced
 
 from ..storage import Storage
 from .manifest import FileEntry, ListRef, Manifest, dump, dump_list, load, load_list
+from .options import LATEST_STATE
 
 ROOT: Final = "manifests"
 KEPT: Final = 10
@@ -49,7 +50,7 @@ class Manifests:
             found = self.newest()
             if found is not None:
                 return found
-            made = Manifest(self.generation, 1, mode, now_ms(), complete)
+            made = Manifest(self.generation, 1, mode, now_ms(), now_ms(), complete)
             if self._known is not None:  # its drop was not finished
                 made = made.with_(version=self._known.version + 1)
             if self._storage.create(self._path(made.version), dump(made)):
@@ -109,17 +110,20 @@ class Manifests:
                 break
             self._storage.delete([info.path])
 
-    def drop(self) -> None:
-        """Let no task write any more, then delete all manifests. Call it again where it was cut short."""
+    def close(self) -> None:
+        """From here on no task can write, and the generation counts as gone."""
         if self.newest() is not None:
             self.commit(lambda m: m.with_(dropped=True, files=(), lists=(), tables={}, partitions={}, removed=()))
+
+    def delete(self) -> None:
+        """Delete all manifests, the newest last. After `close`."""
         for info in self._storage.list(f"{ROOT}/g{self.generation}"):
             self._storage.delete([info.path])
         self._known = None
 
     def _shortened(self, manifest: Manifest, owner: str) -> Manifest:
         """Put old entries away. A list that ends up in no manifest is swept up by `sweep`."""
-        if len(manifest.files) <= INLINE or manifest.removed:  # a latest state has few files
+        if len(manifest.files) <= INLINE or manifest.mode == LATEST_STATE:  # which has few files, and replaces them
             return manifest
         old, young = manifest.files[: INLINE // 2], manifest.files[INLINE // 2 :]
         path = f"g{self.generation}/lists/{manifest.version:020d}-{owner or 'none'}.json"

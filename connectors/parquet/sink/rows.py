@@ -14,6 +14,7 @@ from urllib.parse import quote
 from headwater.connectors.debezium import names
 from headwater.connectors.debezium.change import change_of
 from headwater.connectors.debezium.envelope import MESSAGE, TRUNCATE, is_envelope
+from headwater.connectors.debezium.placeholder import Placeholder
 from headwater.worker.api import TIMESTAMP, DataError, Record, Schema, Type, Values, primitive
 
 from ..columns import Layout, json_text
@@ -39,6 +40,7 @@ _ALWAYS: Final = {
     OFFSET: primitive(Type.INT64, optional=True),
     TIME: primitive(Type.INT64, optional=True, name=TIMESTAMP, version=1),
 }
+_TOASTABLE: Final = frozenset((Type.STRING, Type.BYTES, Type.ARRAY, Type.MAP))
 _EXTRAS: Final = {"key": (KEY, _TEXT), "version": (VERSION, primitive(Type.INT64, optional=True))}
 
 
@@ -54,15 +56,19 @@ class Shape:
     layout: Layout
     key_layout: Layout | None = None
     key_fields: tuple[tuple[str, str], ...] = ()
+    toastable: tuple[str, ...] = ()
+    """Columns that may hold a placeholder."""
 
 
 class Row(NamedTuple):
-    """`values` by column. `gone`: the record deletes the row of its key (in a latest state)."""
+    """`values` by column. In a latest state, `gone`: the record deletes the row of its key; `unfilled`: columns whose
+    value the event leaves out, null in `values`."""
 
     shape: Shape
     record: Record
     values: Mapping[str, Any]
     gone: bool = False
+    unfilled: tuple[str, ...] = ()
 
 
 class Rows:
@@ -74,6 +80,7 @@ class Rows:
         self._nulls: str = values["behavior.on.null.values"]
         self._extras = [_EXTRAS[name] for name in values["metadata.columns"]]
         self._format: str = values["table.name.format"]
+        self._placeholder = Placeholder(values["unavailable.value.placeholder"])
         self._shapes: dict[tuple[Any, ...], Shape] = {}
 
     def row(self, record: Record) -> Row | None:
@@ -144,7 +151,11 @@ class Rows:
         made = dict(flat)
         for column, field in shape.key_fields:
             made[column] = _key_json(record) if column == KEY and record.key_schema is None else _at(record.key, field)
-        return Row(shape, record, made, gone)
+        matches = self._placeholder.matches
+        unfilled = tuple([name for name in shape.toastable if matches(made.get(name))])
+        for name in unfilled:
+            made[name] = None
+        return Row(shape, record, made, gone, unfilled)
 
     # --- shapes
 
@@ -168,7 +179,9 @@ class Rows:
         keys = {column: schema for column, _, schema in fields}
         columns.pop(DELETED, None)
         both = {**keys, **columns, **keys}
-        return Shape(table, Layout(both.items()), Layout(keys.items()), tuple((c, f) for c, f, _ in fields))
+        toastable = tuple(n for n, s in both.items() if n not in keys and s.type in _TOASTABLE)
+        named = tuple((column, field) for column, field, _ in fields)
+        return Shape(table, Layout(both.items()), Layout(keys.items()), named, toastable)
 
 
 def folder_name(text: str) -> str:

@@ -13,8 +13,10 @@ from headwater.worker.api import Fatal, Fenced, Record, Sink, SinkBatch, TaskCon
 
 from ..storage import Storage, open_storage
 from .change_log import ChangeLog
+from .latest_state import LatestState
 from .manifest import Manifest, PartitionState
 from .manifests import Manifests, generations
+from .options import LATEST_STATE
 from .pointer import Pointer
 from .sweep import Sweep
 from .tables import Tables
@@ -44,8 +46,8 @@ class ParquetSink(Sink):
             )
         self._tables = Tables(storage, number)
         self._tables.learn(manifest)
-        make = ChangeLog
-        self._writer = make(storage, self._values, number, self._owner, self._tables)
+        make = LatestState if mode == LATEST_STATE else ChangeLog
+        self._writer: ChangeLog | LatestState = make(storage, self._values, number, self._owner, self._tables)
         self._sweep = Sweep(storage, self._values, self._manifests) if context.task == 0 else None
         self._known: dict[TopicPartition, int | None] = {}
         self._durable: dict[TopicPartition, int] = {}
@@ -57,6 +59,7 @@ class ParquetSink(Sink):
             return {}
         manifest = self._commit(lambda base: self._taken(base, partitions))
         self._tables.learn(manifest)
+        self._writer.learn(manifest, partitions)
         found = {tp: manifest.partitions[tp].next for tp in partitions}
         self._known.update(found)
         self._durable.update({tp: offset for tp, offset in found.items() if offset is not None})
@@ -65,6 +68,7 @@ class ParquetSink(Sink):
     def revoke(self, partitions: Sequence[TopicPartition]) -> None:
         if self._ends:
             self.flush()
+        self._writer.forget(partitions)
         for tp in partitions:
             self._known.pop(tp, None)
             self._durable.pop(tp, None)
@@ -86,8 +90,12 @@ class ParquetSink(Sink):
 
     def flush(self) -> dict[TopicPartition, int]:
         if any(self._starts[tp] != end for tp, end in self._ends.items()) or self._writer.pending:
-            self._writer.finish()
-            self._commit(self._moved)
+            try:
+                self._finish()
+                self._commit(self._moved)
+            except Fenced:
+                self._writer.abandon()
+                raise
             self._writer.committed()
         self._durable.update(self._ends)
         self._starts, self._ends = {}, {}
@@ -104,6 +112,18 @@ class ParquetSink(Sink):
         if writer is not None:
             writer.discard()
         storage.close()
+
+    def _finish(self) -> None:
+        try:
+            self._writer.finish()
+        except FileNotFoundError as error:  # one that is to be rewritten
+            manifest = self._manifests.newest()
+            if manifest is None:
+                raise Fenced(f"the generation of the view {self._context.connector} has been dropped") from error
+            self._moved(manifest)  # raises where this task was replaced
+            raise Fatal(
+                f"{error}: somebody deleted a file of the view {self._context.connector}. Rebuild the view"
+            ) from error
 
     def _first(self, storage: Storage) -> Manifest:
         """Generation 1 of a new view is made by its first task."""

@@ -44,6 +44,7 @@ class PostgresGenerations:
     def __init__(self, values: Values, view: str) -> None:
         self._values = values
         self._view = view
+        self.every_record = values["primary.key.mode"] in ("kafka", "none")
         self._state: str = values["state.schema"]
         self._connection: Connection | None = None
         self._expectation: Expectation | None = None
