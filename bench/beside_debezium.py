@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -49,7 +50,7 @@ def parsed() -> argparse.Namespace:
 def wanted_of(given: argparse.Namespace) -> Wanted:
     without = set(filter(None, given.without.split(",")))
     if given.schemas == "off":
-        without |= {"sinks", "rebuild"}  # a sink makes its table from the schemas
+        without |= {"postgres-view", "parquet-view", "rebuild"}  # a sink makes its table from the schemas
     return Wanted(
         table=TABLES[given.table],
         rows=given.rows,
@@ -63,6 +64,7 @@ def wanted_of(given: argparse.Namespace) -> Wanted:
 
 def main() -> None:
     given = parsed()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"ended by signal {number}"))  # and close everything
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(postgres.running(18, settings={**POSTGRES, **QUIET}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.servers.postgres import PostgresServer
 
@@ -106,6 +107,17 @@ def headwater_view(topic: str, table: str, url: str) -> dict[str, str]:
         "connection.username": "postgres",
         "connection.password": "unused",
         "collection.name.format": table,
+    }
+
+
+def parquet_view(topic: str, folder: Path) -> dict[str, str]:
+    """A change log whose readers see new rows every two seconds, so that the end is not waited for."""
+    return {
+        "connector.class": "ParquetSink",
+        "tasks.max": "1",
+        "topics": topic,
+        "path": str(folder),
+        "rotate.schedule.interval.ms": "2000",
     }
 
 

@@ -10,31 +10,32 @@ from typing import Any
 
 from .measure import Timing, Watched, until_done
 from .peers import Peer, stop_connector
-from .source_run import CONNECTOR, PATIENCE_S
+from .source_run import PATIENCE_S
 
 
-def rebuild(peer: Peer, records: int, servers: Mapping[str, int]) -> Timing:
-    """From the request to its end, with every stage's time in the notes; `records`: of the view's topic.
+def rebuild(peer: Peer, view: str, events: int, servers: Mapping[str, int]) -> Timing:
+    """From the request to its end, with every stage's time in the notes; `events`: on the view's topic.
 
     The view has all of the topic and its connector is stopped, before and after. Raises `RuntimeError` where the
     rebuild fails.
     """
     peer.start()
-    peer.request("PUT", f"/connectors/{CONNECTOR}/resume")
-    job = _Job(peer)
+    peer.request("PUT", f"/connectors/{view}/resume")
+    job = _Job(peer, view)
     timing = until_done(
         Watched([peer.pid], servers), job.ask, job.progress, lambda progress: job.outcome is not None, PATIENCE_S
     )
     if job.outcome != "done":
         raise RuntimeError(f"the rebuild ended as {job.outcome}: {job.last}\n{peer.tail()}")
-    stop_connector(peer, CONNECTOR)
+    stop_connector(peer, view)
     peer.stop()
-    return replace(timing, rows=records, start_s=0.0, notes={"stages s": job.stages_s()})
+    return replace(timing, rows=events, start_s=0.0, notes={"stages s": job.stages_s()})
 
 
 @dataclass
 class _Job:
     peer: Peer
+    view: str
     name: str = ""
     outcome: str | None = None
     last: Any = None
@@ -42,13 +43,13 @@ class _Job:
     since: dict[str, float] = field(default_factory=dict)
 
     def ask(self) -> None:
-        self.name = self.peer.request("POST", f"/views/{CONNECTOR}/rebuild", {"keep": "0s"})["job"]["id"]
+        self.name = self.peer.request("POST", f"/views/{self.view}/rebuild", {"keep": "0s"})["job"]["id"]
 
     def progress(self) -> int:
         """The number of looks that found the job running, and one more once it has ended."""
         if self.outcome is not None:
             return self.looks
-        answer = self.peer.request("GET", f"/views/{CONNECTOR}/progress")
+        answer = self.peer.request("GET", f"/views/{self.view}/progress")
         running = answer["job"]
         self.looks += 1
         if running is not None and running["id"] == self.name:

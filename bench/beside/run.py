@@ -24,6 +24,7 @@ from .sink_run import SinkRun
 from .source_run import SourceRun
 from .table import LAST_ID, SOURCE, Table, change, make
 from .topic import Topic
+from .views import Goal, ParquetView, PostgresView, View
 
 COPY_OUT, DECODE, PRODUCE, COPY_IN, WRITE = (
     "COPY TO STDOUT", "pg_recvlogical", "produce", "COPY FROM STDIN", "pyarrow write",
@@ -35,8 +36,12 @@ LIMITS = {
     "Postgres view, changes": (COPY_IN,),
     "Postgres view, rebuild": (COPY_IN,),
     "Parquet view, load": (WRITE,),
+    "Parquet view, changes": (WRITE,),
+    "Parquet view, rebuild": (WRITE,),
 }
-PATHS = ("stream", "sinks", "rebuild")
+PATHS = ("stream", "postgres-view", "parquet-view", "rebuild")
+MakePeer = Callable[[Mapping[str, str]], Peer]
+"""Of the config of a connector, which a worker may need to be started with."""
 JDBC = "Debezium JDBC sink 3.5"
 
 
@@ -51,6 +56,10 @@ class Wanted:
     debezium: Sequence[str]
     paths: Sequence[str]
     shape: Shape
+
+    @property
+    def sinks(self) -> bool:
+        return "postgres-view" in self.paths or "parquet-view" in self.paths
 
 
 def say(text: str) -> None:
@@ -82,16 +91,18 @@ class Run:
             self._add("snapshot", source.peer.name, source.snapshot(wanted.rows, wanted.warm_rows))
         topic = sources[0].topic
         self._raw_produce(topic)
-        sinks = self._sinks(sources[0]) if "sinks" in wanted.paths else []
+        sinks = self._sinks(sources[0]) if wanted.sinks else []
         if sinks:
-            last_id = _id_in(topic.last_key(), wanted.table)
+            loaded = Goal(wanted.rows, _id_in(topic.last_key(), wanted.table))
             for sink in sinks:
-                self._add("Postgres view, load", sink.peer.name, sink.load(wanted.rows, last_id, wanted.warm_rows))
+                self._add(f"{sink.path}, load", sink.peer.name, sink.load(loaded, wanted.warm_rows))
         if "stream" in wanted.paths:
             self._stream(sources, sinks)
-        if sinks and "rebuild" in wanted.paths:
-            timing = rebuild(sinks[0].peer, topic.read(0).records, self._servers)
-            self._add("Postgres view, rebuild", HEADWATER, timing)
+        if "rebuild" in wanted.paths:
+            events = topic.read(0).values
+            for sink in sinks:
+                if sink.peer.name == HEADWATER:
+                    self._add(f"{sink.path}, rebuild", HEADWATER, rebuild(sink.peer, sink.name, events, self._servers))
         return self.results
 
     def _add(self, path: str, who: str, timing: Timing) -> None:
@@ -130,8 +141,9 @@ class Run:
         for source in sources:
             self._add("stream", source.peer.name, source.stream(changes, wanted.warm_rows))
         for sink in sinks:
-            timing = sink.follow(changes.events, LAST_ID, wanted.warm_rows)
-            self._add("Postgres view, changes", sink.peer.name, timing)
+            goal = Goal(wanted.rows + changes.events, LAST_ID)
+            timing = sink.follow(goal, changes.events, wanted.warm_rows)
+            self._add(f"{sink.path}, changes", sink.peer.name, timing)
 
     def _sources(self) -> list[SourceRun]:
         """Headwater's first."""
@@ -145,7 +157,7 @@ class Run:
     def _source(
         self,
         prefix: str,
-        peer: Callable[[Mapping[str, str]], Peer],
+        peer: MakePeer,
         config: Callable[[Mapping[str, str]], dict[str, str]],
     ) -> SourceRun:
         shape, table = self._wanted.shape, self._wanted.table
@@ -161,28 +173,49 @@ class Run:
 
     def _sinks(self, source: SourceRun) -> list[SinkRun]:
         """All read the topics of one source."""
-        found = [self._sink(source, "headwater", partial(self._headwater, "sink"), configs.headwater_view)]
-        if self._wanted.debezium:
-            java = partial(self._java, JDBC, "jdbc-3.5", "jdbc")
-            found.append(self._sink(source, "jdbc", java, configs.debezium_view))
+        found = []
+        if "postgres-view" in self._wanted.paths:
+            peer = partial(self._headwater, "postgres-view")
+            found.append(self._postgres_sink(source, "headwater", peer, configs.headwater_view))
+            if self._wanted.debezium:
+                java = partial(self._java, JDBC, "jdbc-3.5", "jdbc")
+                found.append(self._postgres_sink(source, "jdbc", java, configs.debezium_view))
+        if "parquet-view" in self._wanted.paths:
+            folder, name = self._folder / "parquet", "parquet"
+
+            def into_folder(topic: str, connector: str) -> dict[str, str]:
+                return configs.parquet_view(topic, folder / connector)
+
+            peer = partial(self._headwater, "parquet-view")
+            found.append(self._sink("Parquet view", name, source, peer, ParquetView(folder, name), into_folder))
         return found
+
+    def _postgres_sink(
+        self, source: SourceRun, name: str, peer: MakePeer, config: Callable[[str, str, str], dict[str, str]]
+    ) -> SinkRun:
+        """In a database of the connector's name."""
+        self._postgres.create_database(name)
+        url, table = self._postgres.url(name), self._wanted.table
+        view = PostgresView(self._postgres, name, table)
+
+        def into_table(topic: str, connector: str) -> dict[str, str]:
+            return config(topic, table.name if connector == name else connector, url)
+
+        return self._sink("Postgres view", name, source, peer, view, into_table)
 
     def _sink(
         self,
+        path: str,
+        name: str,
         source: SourceRun,
-        database: str,
-        peer: Callable[[Mapping[str, str]], Peer],
-        config: Callable[[str, str, str], dict[str, str]],
+        peer: MakePeer,
+        view: View,
+        config: Callable[[str, str], dict[str, str]],
     ) -> SinkRun:
-        self._postgres.create_database(database)
-        url, table = self._postgres.url(database), self._wanted.table
-
-        def warm(name: str) -> dict[str, str]:
-            return config(source.warm_topic.name, name, url)
-
-        first = {"name": "warm_1", **warm("warm_1")}
-        bench = config(source.topic.name, table.name, url)
-        return SinkRun(peer(first), bench, warm, self._postgres, database, table, self._servers)
+        """`config` makes one of a topic and the connector's name."""
+        warm = partial(config, source.warm_topic.name)
+        first = {"name": f"{name}_warm_1", **warm(f"{name}_warm_1")}
+        return SinkRun(path, name, peer(first), config(source.topic.name, name), warm, view, self._servers)
 
     def _headwater(self, role: str, first: Mapping[str, str]) -> Peer:
         settings = self._wanted.shape.worker(self._kafka.bootstrap, f"headwater-{role}")

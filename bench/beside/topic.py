@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 PATIENCE_S = 60.0
+SLICE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ class Topic:
         )
         try:
             consumer.assign([TopicPartition(self.name, 0, first)])
-            while messages := consumer.consume(10_000, PATIENCE_S):
-                for message in messages:
+            heard = time.monotonic()
+            while time.monotonic() - heard < PATIENCE_S:
+                for message in consumer.consume(10_000, SLICE_S):  # it waits for so many, also past the end
+                    heard = time.monotonic()
                     error = message.error()
                     if error is None:
                         yield message
