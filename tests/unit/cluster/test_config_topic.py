@@ -40,13 +40,25 @@ def test_records_of_a_java_worker_are_read(tmp_path: Path) -> None:
         [
             Message("configs", b"connector-old", b'{"schema":{},"payload":{"properties":{"name":"old"}}}'),
             Message("configs", b"target-state-old", b'{"state":"PAUSED"}'),
-            Message("configs", b"session-key", b'{"key":"x"}'),
+            Message("configs", b"target-state-stopped", b'{"state":"PAUSED","state.v2":"STOPPED"}'),
+            Message("configs", b"connector-stopped", b'{"properties":{"name":"stopped"}}'),
+            Message("configs", b"task-stopped-0", b'{"properties":{"task.class":"T","name":"stopped"}}'),
+            Message("configs", b"commit-stopped", b'{"tasks":1}'),
+            Message("configs", b"commit-stopped", b'{"tasks":0}'),
+            Message("configs", b"tasks-fencing-stopped", b'{"task-count":1}'),
+            Message("configs", b"connector-gone", b'{"properties":{"name":"gone"}}'),
+            Message("configs", b"connector-gone", None),
+            Message("configs", b"target-state-gone", None),
+            Message("configs", b"session-key", b'{"key":"x","algorithm":"HmacSHA256","creation-timestamp":1}'),
+            Message("configs", b"restart-connector-old", b'{"include-tasks":true,"only-failed":false}'),
+            Message("configs", b"logger-cluster-io.debezium", b'{"level":"INFO"}'),
             Message("configs", b"connector-broken", b"{"),
         ]
     )
     producer.flush()
     topic.refresh()
-    assert topic.connectors() == {"old": Configured("old", {"name": "old"}, "PAUSED")}
+    stopped = Configured("stopped", {"name": "stopped"}, "STOPPED", fenced=1)
+    assert topic.connectors() == {"old": Configured("old", {"name": "old"}, "PAUSED"), "stopped": stopped}
     log.close()
 
 
