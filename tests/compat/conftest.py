@@ -1,4 +1,4 @@
-"""A Java Kafka Connect worker with Debezium, shared by the tests here; each has a connector and a database of its own."""
+"""A Java Kafka Connect worker with Debezium, shared by the tests here; each has its own connector and database."""
 
 from __future__ import annotations
 

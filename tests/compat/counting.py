@@ -37,13 +37,13 @@ def in_order(records: Sequence[Raw]) -> None:
             assert place in deleted, f"a tombstone without a delete: {raw}"
             deleted.pop(place)
             continue
+        if record.change.op == "d":
+            deleted[place] = raw.offset
         if (raw.topic, record.change) in seen:
             continue
         seen.add((raw.topic, record.change))
         assert record.change.seq >= newest.get(place, 0), f"{record.change} comes after {newest[place]}"
         newest[place] = record.change.seq
-        if record.change.op == "d":
-            deleted[place] = raw.offset
     assert not deleted, f"deletes without a tombstone: {list(deleted)[:5]}"
 
 
@@ -56,6 +56,38 @@ def repeated(records: Sequence[Raw]) -> dict[Change, list[Written]]:
     return {change: all_of_it for change, all_of_it in found.items() if len(all_of_it) > 1}
 
 
+def latest(records: Sequence[Raw]) -> dict[tuple[str, int], int]:
+    """The topics folded: number of each row that is there, by topic and key."""
+    rows: dict[tuple[str, int], int] = {}
+    for raw in records:
+        record = written(raw)
+        if record.change is None or record.change.op == "d":
+            rows.pop((raw.topic, record.key), None)
+        else:
+            rows[raw.topic, record.key] = record.change.seq
+    return rows
+
+
 def writers(records: Sequence[Raw]) -> Counter[bool]:
     """How many records are Headwater's (True), and Debezium's."""
     return Counter(written(raw).by_headwater for raw in records)
+
+
+def repeated_only_what_debezium_would(records: Sequence[Raw], offsets: Sequence[Mapping[str, Any]]) -> None:
+    """`offsets`: what Debezium's runs had stored when they were killed. Each had written more, and Debezium would
+    write that again; so may Headwater, once."""
+    all_of_it = [record for record in map(written, records) if record.change]
+    twice = repeated(records)
+    for change, found in twice.items():
+        assert [record.by_headwater for record in found] == [False, True], f"{change}: {found}"
+    runs: dict[str, list[Written]] = defaultdict(list)
+    for record in sorted(all_of_it, key=lambda record: record.place):
+        runs[record.run].append(record)
+    runs.pop("")
+    assert len(runs) == len(offsets)
+    for run, offset in zip(runs.values(), offsets, strict=True):
+        end = place_of(offset)
+        stored = {record.change for record in run if record.place < end}
+        assert not stored & set(twice), f"stored at {end}, and written again: {list(stored & set(twice))[:5]}"
+        at_the_end = {record.change for record in run if record.place == end} - set(twice)
+        assert len(at_the_end) >= int(offset.get("lsn_events_processed", 0))

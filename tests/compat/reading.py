@@ -17,13 +17,20 @@ QUIET_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`change` None: a tombstone. `place`: (end of the commit before, LSN), by which the stream is ordered."""
+    """`change` None: a tombstone. `run` of Debezium, from start to end; empty: Headwater's.
+
+    `place`: (end of the commit before, LSN), by which the stream is ordered.
+    """
 
     key: int
     change: Change | None
-    by_headwater: bool
+    run: str
     place: tuple[int, int]
     snapshot: bool
+
+    @property
+    def by_headwater(self) -> bool:
+        return not self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +90,18 @@ def ends(bootstrap: str, topics: Iterable[str]) -> int:
 
 
 def written(raw: Raw) -> Written:
-    headers = {name: value for name, value in raw.headers}
-    by_headwater = "headwater.version" in headers
-    assert by_headwater != ("__debezium.context.runId" in headers), f"who wrote {raw}?"
+    headers = dict(raw.headers)
+    run = (headers.get("__debezium.context.runId") or b"").decode()
+    assert bool(run) != ("headwater.version" in headers), f"who wrote {raw}?"
     key = payload(raw.key)["id"]
     if raw.value is None:
-        return Written(key, None, by_headwater, (0, 0), False)
+        return Written(key, None, run, (0, 0), False)
     event = payload(raw.value)
     source = event["source"]
     before, _ = json.loads(source["sequence"])
     row = event["after"] or event["before"]
     change = Change(source["table"], event["op"], row["id"], row["seq"])
-    return Written(key, change, by_headwater, (int(before or 0), int(source["lsn"])), source["snapshot"] != "false")
+    return Written(key, change, run, (int(before or 0), int(source["lsn"])), source["snapshot"] != "false")
 
 
 def payload(data: bytes | None) -> Any:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.conftest import Database
 
-from .counting import in_order, nothing_lost, repeated, writers
+from .counting import in_order, latest, nothing_lost, repeated, repeated_only_what_debezium_would, writers
+from .numbered_writer import SCHEMA, TABLES
 from .scene import Scene
 
 pytestmark = pytest.mark.compat
@@ -45,3 +46,47 @@ def test_there_and_back_again(database: Database, make_scene: Callable[[Database
     assert counts[True] >= 2 * ENOUGH and counts[False] >= 2 * ENOUGH
     in_order(records)
     assert not repeated(records)
+
+
+@pytest.mark.long
+def test_killed_each_time(database: Database, make_scene: Callable[[Database], Scene]) -> None:
+    """kill -9: Debezium has written more than it stored, and only that comes again; of Headwater's nothing does."""
+    scene = make_scene(database)
+    scene.begin()
+    offsets = []
+    for phase in range(3):
+        if phase:
+            scene.restart_java()
+        scene.until_more(ENOUGH)
+        scene.kill_java()
+        offsets.append(scene.offset())
+        scene.headwater.start()
+        scene.until_more(ENOUGH)
+        scene.kill_headwater()
+    scene.headwater.start()
+    finish(scene)
+    records = scene.records()
+    in_order(records)
+    repeated_only_what_debezium_would(records, offsets)
+
+
+def test_debezium_stops_within_its_snapshot(database: Database, make_scene: Callable[[Database], Scene]) -> None:
+    """It would begin anew, and so does Headwater; what has changed since comes over the rows that lie there already."""
+    scene = make_scene(database)
+    with scene.database.connect() as db:
+        db.execute(SCHEMA.encode())
+        for table in TABLES:
+            db.execute(f"INSERT INTO {table} SELECT n, n, repeat('x', 500) FROM generate_series(1, 20000) n".encode())
+        scene.start_java()
+        scene.until_more(500)
+        scene.java.stop_connector(scene.name)
+        assert not scene.offset() or scene.offset()["snapshot_completed"] is False, "too late: it is complete"
+        for table in TABLES:
+            db.execute(f"DELETE FROM {table} WHERE id <= 100; UPDATE {table} SET seq = -id WHERE id <= 200".encode())
+        scene.headwater.start()
+        for change in scene.sentinels():
+            scene.until_all(change)
+        kept = [db.execute(f"SELECT id, seq FROM {table}".encode()).fetchall() for table in TABLES]
+    assert latest(scene.records()) == {
+        (topic, key): seq for topic, rows in zip(scene.topics, kept, strict=True) for key, seq in rows
+    }
