@@ -14,9 +14,10 @@ from tests.servers import kafka, postgres
 
 from .logs import Embedded, Kafka, LogUnderTest
 from .scenario import PREFIX, Scenario
-from .views import PostgresView, View
+from .views import ParquetView, PostgresView, View
 
-Make = Callable[[str, tuple[str, ...]], Scenario]
+Make = Callable[[str, str], Scenario]
+"""From the name of the log and those of the views, joined by +."""
 
 
 @pytest.fixture
@@ -24,12 +25,15 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """A scenario on servers of its own."""
     with ExitStack() as stack:
 
-        def make(log_name: str, view_names: tuple[str, ...]) -> Scenario:
+        def make(log_name: str, wanted: str) -> Scenario:
+            view_names = wanted.split("+")
             server = stack.enter_context(postgres.running(18, settings={"fsync": "on", "full_page_writes": "on"}))
             log: LogUnderTest = Embedded(tmp_path / "data", PREFIX)
             if log_name == "kafka":
                 log = Kafka(stack.enter_context(kafka.running()), PREFIX)
-            views: list[View] = [PostgresView(server) for name in view_names if name == "postgres"]
+            views: list[View] = [
+                PostgresView(server) if name == "postgres" else ParquetView(tmp_path, name) for name in view_names
+            ]
             scenario = Scenario(tmp_path, server, log, views, keep_all="change-log" in view_names)
             stack.callback(scenario.worker.kill)
             return scenario
@@ -43,15 +47,28 @@ def seed() -> int:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("log", ["embedded"])
-def test_ten_kills(make: Make, log: str) -> None:
-    make(log, ("postgres",)).run(kills=10, seed=seed())
+@pytest.mark.parametrize(
+    ("log", "views"),
+    [("embedded", "postgres+latest-state"), ("kafka", "postgres+change-log")],
+)
+def test_ten_kills(make: Make, log: str, views: str) -> None:
+    make(log, views).run(kills=10, seed=seed())
 
 
 @pytest.mark.chaos
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("views", [("postgres",)], ids="+".join)
-@pytest.mark.parametrize("log", ["embedded"])
-def test_many_kills(make: Make, log: str, views: tuple[str, ...]) -> None:
-    make(log, views).run(kills=40, seed=seed())
+@pytest.mark.parametrize(
+    ("log", "views"),
+    [
+        ("embedded", "postgres"),
+        ("embedded", "change-log"),
+        ("embedded", "postgres+latest-state"),
+        ("kafka", "postgres"),
+        ("kafka", "latest-state"),
+        ("kafka", "postgres+change-log"),
+    ],
+)
+def test_many_kills(make: Make, log: str, views: str) -> None:
+    """200 in all."""
+    make(log, views).run(kills=34, seed=seed())
