@@ -14,12 +14,17 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from headwater.worker.observe.progress import duration
 
-from .client import Client, NoWorker
+from .client import Client, NoWorker, Refused
 from .terminal import say
 
 _POLL_S: Final = 0.3
 _LINE_EVERY_S: Final = 5.0
 _WORKER_BACK_S: Final = 120.0
+_BUSY: Final = 503
+_MEANWHILE: Final[Mapping[type, str]] = {
+    NoWorker: "the worker does not answer; the job goes on when it is back",
+    Refused: "the worker's log does not answer; the job goes on when it is back",
+}
 
 STAGES: Final = {
     "preflight": "looking at the log and the target",
@@ -42,7 +47,8 @@ class Detached(Exception):
 def watch(client: Client, view: str, job: str, until_ready: bool = False) -> dict[str, Any]:
     """Follow a job to its end; its history entry. With `until_ready` returns {} once it waits to be promoted.
 
-    Raises `Detached`; `NoWorker` where the worker is gone for good.
+    A worker that is gone, and one whose log is, are waited for: two minutes at most.
+    Raises `Detached`, `NoWorker`, `Refused`.
     """
     with _display() as display:
         try:
@@ -57,11 +63,11 @@ def _follow(client: Client, view: str, job: str, until_ready: bool, display: _Li
         try:
             answer = client.get("views", view, "progress")
             gone_since = None
-        except NoWorker:
+        except (NoWorker, Refused) as error:
             gone_since = gone_since or time.monotonic()
-            if time.monotonic() - gone_since > _WORKER_BACK_S:
+            if time.monotonic() - gone_since > _WORKER_BACK_S or getattr(error, "status", _BUSY) != _BUSY:
                 raise
-            display.show("waiting", {"detail": "the worker does not answer; the job goes on when it is back"})
+            display.show("waiting", {"detail": _MEANWHILE[type(error)]})
             time.sleep(1.0)
             continue
         running = answer["job"]

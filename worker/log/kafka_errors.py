@@ -46,6 +46,8 @@ _RIGHTS: Final[Mapping[int, str]] = {
 _WAIT: Final = frozenset(
     {
         KafkaError._TRANSPORT,
+        KafkaError._DESTROY_BROKER,  # the broker has just left the cluster, or come back under its name
+        KafkaError._NOENT,  # no partition that was asked for has a leader
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._TIMED_OUT,
         KafkaError._TIMED_OUT_QUEUE,
@@ -127,7 +129,10 @@ class Connection:
 
     def error(self, error: KafkaError | KafkaException, what: str) -> HeadwaterError:
         """The error to raise. `what`: what failed and where, as the begin of a sentence."""
-        self.listen()
+        try:
+            self.listen()
+        except KafkaException as told:
+            self.heard(told.args[0])
         found: Any = error.args[0] if isinstance(error, KafkaException) else error
         if not isinstance(found, KafkaError):
             return LogError(f"{what}: {found}")

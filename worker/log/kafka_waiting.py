@@ -10,6 +10,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 PASSING: Final = frozenset(
     {
+        KafkaError._DESTROY_BROKER,
+        KafkaError._NOENT,  # "No leaders found"
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.FENCED_LEADER_EPOCH,
