@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.dataset as ds
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -23,7 +24,7 @@ CREATE TABLE airlines (carrier text PRIMARY KEY, name text);
 INSERT INTO flights SELECT n, n % 2400, n % 60, 'UA' FROM generate_series(1, 500) n;
 INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
-CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml"}
+CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
 WORKERS = {"kafka": "worker-kafka.yaml"}
 """By the log that they need."""
 
@@ -58,9 +59,10 @@ def worker(databases: tuple[Database, Database], log_env: dict[str, str], tmp_pa
         "SOURCE_HOST": "127.0.0.1", "SOURCE_PORT": str(source.server.port), "SOURCE_USER": "postgres",
         "SOURCE_PASSWORD": "any", "SOURCE_DBNAME": source.name,
         "VIEW_URL": f"postgresql://127.0.0.1:{view.server.port}/{view.name}", "VIEW_USER": "postgres",
-        "VIEW_PASSWORD": "any", **log_env,
+        "VIEW_PASSWORD": "any", "LAKE_PATH": str(tmp_path / "lake"), **log_env,
     }  # fmt: skip
-    worker = WorkerProcess([CONFIGS / "postgres-source.yaml", CONFIGS / "postgres-view.yaml"], tmp_path / "data", env)
+    names = ("postgres-source.yaml", "postgres-view.yaml", "parquet-view.yaml")
+    worker = WorkerProcess([CONFIGS / name for name in names], tmp_path / "data", env)
     yield worker
     worker.stop()
 
@@ -84,6 +86,7 @@ def test_they_do_the_main_job(
     headwater("run", *files, *options, "--data", str(worker.data), "--listen", "none", "--until-caught-up")
     assert rows(view, "SELECT * FROM flights") == rows(source, "SELECT * FROM flights")
     assert rows(view, "SELECT * FROM airlines") == rows(source, "SELECT * FROM airlines")
+    assert in_files(Path(worker.env["LAKE_PATH"]), "flights") == rows(source, "SELECT * FROM flights")
     if log_env:
         assert lag(log_env["KAFKA_BOOTSTRAP"], "connect-nyc-view") == {
             "nyc.public.airlines": 0,
@@ -105,6 +108,11 @@ def lag(bootstrap: str, group: str) -> dict[str, int]:
         return {tp.topic: consumer.get_watermark_offsets(tp, timeout=60)[1] - tp.offset for tp in stored}
     finally:
         consumer.close()
+
+
+def in_files(lake: Path, table: str) -> list[tuple[object, ...]]:
+    files = json.loads((lake / "current.json").read_bytes())["tables"][table]["files"]
+    return sorted((tuple(row.values()) for row in ds.dataset(files).to_table().to_pylist()), key=str)
 
 
 def rows(database: Database, query: str) -> list[tuple[object, ...]]:

@@ -22,7 +22,7 @@ ROOT: Final = "manifests"
 KEPT: Final = 10
 """The newest manifests, which are never deleted while the generation stands."""
 INLINE: Final = 2_000
-"""Files that a manifest names itself; beyond, half of them are put away into a list."""
+"""Files that a manifest names itself; beyond, all but the youngest half of so many are put away into a list."""
 _NAME: Final = re.compile(rf"{ROOT}/g(\d+)/(\d{{20}})\.json")
 
 
@@ -125,7 +125,7 @@ class Manifests:
         """Put old entries away. A list that ends up in no manifest is swept up by `sweep`."""
         if len(manifest.files) <= INLINE or manifest.mode == LATEST_STATE:  # which has few files, and replaces them
             return manifest
-        old, young = manifest.files[: INLINE // 2], manifest.files[INLINE // 2 :]
+        old, young = manifest.files[: -INLINE // 2], manifest.files[-INLINE // 2 :]
         path = f"g{self.generation}/lists/{manifest.version:020d}-{owner or 'none'}.json"
         if not self._storage.create(path, dump_list(old)):
             self._storage.delete([path])  # of an attempt that came to nothing
