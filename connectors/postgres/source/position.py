@@ -10,8 +10,10 @@ Stream, under {"server": prefix}, as Debezium's:
 Server, under {"server": prefix, "headwater": "server"}: {"format": 1, "epoch": 0, "system": "7392…", "timeline": 1}
     The same as in the stream's position, and there still after Debezium has written that one.
 Table, under {"server": prefix, "snapshot": "schema.table"}:
-    {"format": 1, "state": "running", "from": V0, "version": V1, "key": ["id"], "types": ["int4"], "after": ["42"],
-     "rows": 1000, "ghosts": false}
+    {"format": 1, "state": "running", "from": V0, "version": V1, "key": '["id"]', "types": '["int4"]',
+     "after": '["42"]', "rows": 1000, "ghosts": false}
+    Lists are JSON in a string (older positions hold the list itself): Kafka Connect, asked for the offsets, calls an
+    offset with a list in it a critical error.
     Rows up to and including the key `after` (None: none yet) are on the log; the newest were read at version V1, the
     oldest at V0. {"state": "complete"}: all of them are. {"state": "streamed"}: no rows yet, but changes since V0.
     {"state": "left"}: not captured any more. `ghosts`: the topic may hold rows that were deleted while nobody looked,
@@ -22,7 +24,8 @@ Upgrade rule: a reader refuses a higher format, and reads every lower one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -141,9 +144,9 @@ class TablePosition:
     def json(self) -> Position:
         position: dict[str, Any] = {"format": FORMAT, "state": self.state, "from": self.first, "version": self.version}
         if self.key:
-            position |= {"key": list(self.key), "types": list(self.types)}
+            position |= {"key": json.dumps(self.key), "types": json.dumps(self.types)}
         if self.after is not None:
-            position["after"] = list(self.after)
+            position["after"] = json.dumps(self.after)
         return position | {"rows": self.rows, "ghosts": self.ghosts}
 
 
@@ -237,10 +240,14 @@ def table_position(position: Position) -> TablePosition:
         raise ValueError(f"unknown state {position['state']!r}")
     after = position.get("after")
     return TablePosition(
-        str(position["state"]), int(position["from"]), int(position["version"]), tuple(position.get("key", ())),
-        tuple(position.get("types", ())), None if after is None else tuple(map(str, after)), int(position["rows"]),
+        str(position["state"]), int(position["from"]), int(position["version"]), _texts(position.get("key", ())),
+        _texts(position.get("types", ())), None if after is None else _texts(after), int(position["rows"]),
         bool(position.get("ghosts")),
     )  # fmt: skip
+
+
+def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(str, json.loads(value) if isinstance(value, str) else value))
 
 
 def _number(position: Mapping[str, Any], key: str) -> int | None:

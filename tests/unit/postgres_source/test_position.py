@@ -53,6 +53,15 @@ def test_reads_what_it_wrote(stream: StreamPosition, table: TablePosition) -> No
     assert not stored.from_debezium and not stored.unfinished
 
 
+def test_kafka_connect_takes_no_lists_and_older_positions_hold_them() -> None:
+    table = TablePosition("running", 1, 2, ("a", "b"), ("int4", "text"), ("1", 'x"'), 3)
+    written = table.json()
+    assert all(isinstance(value, str | int) for value in written.values())
+    lists = {"key": ["a", "b"], "types": ["int4", "text"], "after": ["1", 'x"']}
+    for position in (written, dict(written) | lists):
+        assert read_positions("shop", [(table_partition("shop", "public.t"), position)]).tables["public.t"] == table
+
+
 def test_versions_rise_with_the_epoch() -> None:
     assert version_of(1, 0) > version_of(0, 2**53 - 1)
     assert version_of(1023, 2**53 - 1) == 2**63 - 1
