@@ -36,6 +36,12 @@ class BoundedCommit:
         if self._error is not None:
             raise self._error
 
+    def is_over(self, timeout_s: float) -> bool:
+        """Whether no commit is under way any more, after `timeout_s` seconds at most: the client may be closed then."""
+        if self._running is not None:
+            self._running.join(timeout_s)
+        return self._running is None or not self._running.is_alive()
+
     def _wait(self, deadline: float) -> None:
         if self._running is None:
             return

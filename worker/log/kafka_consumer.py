@@ -16,10 +16,11 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from headwater.worker.api import Fenced, TopicPartition
+from headwater.worker.api import Fenced, Retriable, TopicPartition
 
 from .contract import Assigned, Isolation, LogError, Message, Revoked
 from .kafka_client_logs import client_logger
+from .kafka_commit import BoundedCommit
 from .kafka_errors import FENCED, UNKNOWN_TOPIC, Connection, refused_settings
 from .kafka_members import Membership
 from .kafka_offsets import KafkaOffsets, their_partition
@@ -52,6 +53,9 @@ _PASSING: Final = frozenset(
 _librdkafka: Final = client_logger(__name__)
 
 
+_left_open: Final[list[confluent_kafka.Consumer]] = []
+
+
 class KafkaConsumer:
     def __init__(
         self,
@@ -76,8 +80,14 @@ class KafkaConsumer:
         self._callbacks: tuple[Assigned, Revoked] | None = None
         self._reading = Reading()
         self._given: set[TopicPartition] = set()
+        self._names: list[str] = []
         self._first = False
+        self._suspect = False
+        """The session was lost, or the brokers said that another member took over: the group has to be asked."""
+        self._broken = False
+        """librdkafka's client takes no more calls after it was told that it was fenced."""
         self._failed: KafkaError | None = None
+        self._commits: BoundedCommit | None = None
         self._closed = False
 
     def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -108,7 +118,8 @@ class KafkaConsumer:
         self._membership = Membership(self._settings, self._admin, self._connection, group, member)
         self._first = True
         self._callbacks = (on_assigned, on_revoked)
-        self._started(self._membership.instance)
+        self._suspect = self._broken = False
+        self._started(self._membership)
         if isinstance(topics, re.Pattern):
             self._watch.follow((), topics)
         else:
@@ -118,14 +129,16 @@ class KafkaConsumer:
     def poll(self, max_records: int, timeout_s: float) -> list[Message]:
         """Raises `Fenced`, `UnknownTopic` (an assigned topic is gone), `Retriable`, `Fatal`, `LogError`."""
         self._check_open()
-        client = self._client
-        if client is None:
-            time.sleep(timeout_s)
-            return []
         deadline = time.monotonic() + timeout_s
         while True:
             self._follow()
             left = deadline - time.monotonic()
+            client = self._client
+            if client is None or self._suspect:
+                time.sleep(max(0.0, min(left, _SLICE_S)))
+                if left <= 0:
+                    return []
+                continue
             found = client.consume(max_records, 0)
             if not found and left > 0 and max_records:
                 found = client.consume(1, min(left, _SLICE_S))
@@ -177,16 +190,18 @@ class KafkaConsumer:
         deadline = time.monotonic() + _REQUEST_S
         while True:
             try:
-                for place in self._started(None).commit(offsets=places, asynchronous=False) or ():
-                    if place.error is not None:
-                        raise KafkaException(place.error)
+                if self._commits is None:
+                    self._commits = BoundedCommit(self._started(None))
+                self._commits.commit(places, _REQUEST_S)
                 return
+            except Retriable as error:
+                raise Retriable(f"offsets of group {group} ({self._connection.servers}): {error}") from error
             except KafkaException as error:
                 cause: KafkaError = error.args[0]
                 if cause.code() == KafkaError.REBALANCE_IN_PROGRESS and time.monotonic() < deadline:
                     time.sleep(0.1)
                     continue
-                self._membership.check(cause)
+                self._membership.refused(cause, self._started(None))
                 raise self._connection.error(cause, f"offsets of group {group} could not be stored") from error
 
     def close(self) -> None:
@@ -197,13 +212,13 @@ class KafkaConsumer:
         self._watch.close()
         self._leave()
         self._reading.forget(list(self._reading.positions))
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._drop_client()
 
     def _follow(self) -> None:
         """Take on and let go of partitions as the group and the topics say."""
         self._check_failed()
+        if self._suspect:
+            self._find_out()
         seen = self._watch.seen
         if self._membership is None:
             if seen is not None:  # a member lets go of a deleted topic, an assignment cannot
@@ -235,6 +250,29 @@ class KafkaConsumer:
         self._take_on(self._started(None), self._starts(new, on_assigned(new)), new)
         self._watch.learn(ids)
 
+    def _find_out(self) -> None:
+        """Was this member replaced, or did it only lose its session? Raises `Fenced`, `Fatal`."""
+        membership, client = self._membership, self._client
+        if membership is None or client is None:
+            return
+        try:
+            membership.check(client)
+        except Retriable as error:  # the brokers are away: nothing is read or stored meanwhile
+            _librdkafka.info("%s", error)
+            return
+        self._suspect = False
+        if not self._broken:
+            return
+        _librdkafka.info("group %s: %s joins again", self._group, membership.instance)
+        self._broken = False
+        if self._reading.positions and self._callbacks is not None:
+            self._callbacks[1](sorted(self._reading.positions))
+        self._reading.forget(list(self._reading.positions))
+        self._given.clear()
+        self._drop_client()
+        self._started(membership)
+        self._subscribe_to(self._names)
+
     def _starts(
         self, new: Iterable[TopicPartition], answers: Mapping[TopicPartition, int | None]
     ) -> dict[TopicPartition, int]:
@@ -252,6 +290,7 @@ class KafkaConsumer:
     def _subscribe_to(self, names: Sequence[str]) -> None:
         """Callbacks run inside librdkafka's calls and only note what the group says."""
         client = self._started(None)
+        self._names = list(names)
         there = self._topics.ids(names) if self._first else {}
         if there and self._membership is not None:
             self._membership.remove_others(next(iter(there)))
@@ -265,6 +304,8 @@ class KafkaConsumer:
     def _on_given(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
         self._given.update(TopicPartition(place.topic, place.partition) for place in places)
         client.incremental_assign([])
+        if self._membership is not None:
+            self._membership.know(client)
 
     def _on_taken(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
         """Nobody else gets the partitions before this is over."""
@@ -284,8 +325,7 @@ class KafkaConsumer:
             self._group,
             len(places),
         )
-        if self._membership is not None:
-            self._membership.lost()
+        self._suspect = True
         self._on_taken(client, places)
 
     def _take_on(
@@ -308,10 +348,19 @@ class KafkaConsumer:
         membership.leave(self._client)
         self._reading.forget(list(self._reading.positions))
         self._given.clear()
-        self._client.close()
-        self._client = None
+        self._drop_client()
 
-    def _started(self, instance: str | None) -> confluent_kafka.Consumer:
+    def _drop_client(self) -> None:
+        """A client that still waits for the answer to a commit cannot be closed: it is left to the process's end."""
+        client, commits, self._client, self._commits = self._client, self._commits, None, None
+        if client is None:
+            return
+        if commits is None or commits.is_over(_CLOSE_S):
+            client.close()
+        else:
+            _left_open.append(client)
+
+    def _started(self, membership: Membership | None) -> confluent_kafka.Consumer:
         if self._client is not None:
             return self._client
         given: dict[str, Any] = {
@@ -325,8 +374,8 @@ class KafkaConsumer:
             "auto.offset.reset": "earliest",
             "error_cb": self._heard,
         }
-        if instance is not None:
-            given["group.instance.id"] = instance
+        if membership is not None:
+            given["group.instance.id"] = membership.instance
         try:
             self._client = confluent_kafka.Consumer(given, logger=_librdkafka)
         except (KafkaException, ValueError) as error:
@@ -337,7 +386,9 @@ class KafkaConsumer:
         """Reported by librdkafka, in a callback or between records."""
         self._connection.heard(error)
         code = error.code()
-        if error.fatal() or code in FENCED:
+        if self._membership is not None and (code in FENCED or code == KafkaError._FATAL):
+            self._suspect = self._broken = True
+        elif error.fatal():
             self._failed = error
         elif code in UNKNOWN_TOPIC or code in _PASSING or error.retriable():
             return  # the watch looks after topics; librdkafka goes on by itself
@@ -349,7 +400,7 @@ class KafkaConsumer:
     def _check_failed(self) -> None:
         error = self._failed
         if error is not None:
-            if error.code() not in FENCED and not error.fatal():
+            if not error.fatal():
                 self._failed = None  # told once; librdkafka may go on
             raise self._connection.error(error, f"group {self._group}: reading failed" if self._group else "reading")
         if self._membership is not None and self._membership.fenced:

@@ -2,8 +2,8 @@
 
 `group.instance.id` is `<group>-<task>-of-<tasks>`. A successor of the same task replaces the member at once and the
 brokers fence the old one. Members of another number of tasks have other names: the first of the new ones to come
-removes them, by taking each one's place for a moment and leaving; and a member that loses its session does not come
-back where it finds members of another number of tasks.
+removes them, by taking each one's place for a moment and leaving; and a member that lost its session stops where it
+finds members of another number of tasks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from headwater.worker.api import Fenced, HeadwaterError, Retriable
+from headwater.worker.api import Fenced, Retriable
 
 from .kafka_errors import FENCED, Connection
 from .kafka_waiting import patiently
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _REQUEST_S: Final = 20.0
 _REMOVE_S: Final = 30.0
 _LEAVE_S: Final = 5.0
+_LOOKS: Final = 3
+_PAUSE_S: Final = 0.5
 _STRANGERS: Final = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION}) | FENCED
 
 
@@ -43,13 +45,17 @@ class Membership:
         self._admin = admin
         self._connection = connection
         self._group = group
-        self._index, self._members = member
-        self.instance = f"{group}-{self._index}-of-{self._members}"
+        index, self._members = member
+        self.instance = f"{group}-{index}-of-{self._members}"
+        self._own: set[str] = set()
         self.fenced = ""
         """Why this member may not go on; empty as long as it may."""
 
-    def others(self) -> list[str]:
-        """Instance ids of the group's members that count another number of tasks. Raises `Retriable`, `Fatal`."""
+    def _members_now(self) -> list[tuple[str, str]]:
+        """(instance id, member id) of the group's static members. Raises `Retriable`, `Fatal`.
+
+        No use is made of client ids: brokers go on telling the predecessor's.
+        """
 
         def ask() -> Any:
             futures = self._admin.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
@@ -61,8 +67,11 @@ class Membership:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return []
             raise self._connection.error(error, f"the members of group {self._group} could not be read") from error
-        ids = [str(member.group_instance_id) for member in found.members if member.group_instance_id]
-        return [one for one in ids if self._is_another_number(one)]
+        return [(str(one.group_instance_id), str(one.member_id)) for one in found.members if one.group_instance_id]
+
+    def others(self) -> list[str]:
+        """Instance ids of the group's members that count another number of tasks. Raises `Retriable`, `Fatal`."""
+        return [instance for instance, _ in self._members_now() if self._is_another_number(instance)]
 
     def _is_another_number(self, instance: str) -> bool:
         own = f"-of-{self._members}"
@@ -108,32 +117,43 @@ class Membership:
         except (KafkaException, RuntimeError) as error:
             log.info("group %s: %s could not leave, its session will end: %s", self._group, self.instance, error)
 
-    def lost(self) -> None:
-        """The session has ended. Who finds its group with another number of tasks stays out of it."""
-        try:
-            others = self.others()
-        except HeadwaterError as error:
-            log.warning("group %s: who took over could not be found out: %s", self._group, error)
-            return
-        if others:
-            self.fenced = self._reason(others)
+    def know(self, client: confluent_kafka.Consumer) -> None:
+        """Member ids that the group has given to this consumer."""
+        member_id = client.memberid()
+        if member_id:
+            self._own.add(member_id)
 
-    def check(self, error: KafkaError) -> None:
-        """After a refused commit. Raises `Fenced` where another process has this task."""
-        if error.code() in FENCED:
-            self.fenced = (
-                self.fenced or f"group {self._group}: another process has become {self.instance}; this one stops"
-            )
-        elif error.code() in _STRANGERS:
-            others = self.others()
+    def check(self, client: confluent_kafka.Consumer) -> None:
+        """Called when the session was lost or the brokers said that this member was fenced.
+
+        They also say that to a member which is alone: librdkafka forgets its member id when its session ends, sends
+        another heartbeat, and is refused (librdkafka issue 3437). So the group itself is asked who this member is.
+        Raises `Fenced` where another process is, or where the number of tasks has changed; `Retriable`, `Fatal`.
+        """
+        for look in range(_LOOKS):
+            self.know(client)
+            members = self._members_now()
+            others = [instance for instance, _ in members if self._is_another_number(instance)]
             if others:
                 self.fenced = self._reason(others)
-        if self.fenced:
-            raise Fenced(self.fenced)
+                break
+            if not any(instance == self.instance and own not in self._own for instance, own in members):
+                return
+            if look + 1 < _LOOKS:
+                time.sleep(_PAUSE_S)  # the answer that tells this consumer its new member id may be under way
+        self.fenced = self.fenced or (
+            f"group {self._group}: another process has become {self.instance}. This one stops; the other goes on where "
+            "the group's offsets stand"
+        )
+        raise Fenced(self.fenced)
+
+    def refused(self, error: KafkaError, client: confluent_kafka.Consumer) -> None:
+        """After a refused commit. Raises `Fenced` as `check` does, `Retriable` where this is no member for now."""
         if error.code() in _STRANGERS:
+            self.check(client)
             raise Retriable(
-                f"group {self._group}: {self.instance} is not a member any more ({error.str()}); its offsets were not "
-                "stored. Headwater joins again and reads on where the group stands"
+                f"group {self._group}: {self.instance} is not a member at the moment ({error.str()}); its offsets were "
+                "not stored. Headwater joins again and reads on where the group stands"
             )
 
     def _reason(self, others: list[str]) -> str:

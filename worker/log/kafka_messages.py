@@ -8,7 +8,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
-from .contract import Message, MessageRefused
+from .contract import Headers, Message, MessageRefused
 from .kafka_topics import KafkaTopics, Limits
 
 _RECORD_OVERHEAD_BYTES: Final = 80
@@ -45,6 +45,11 @@ class Placement:
         self._filled: dict[str, int] = {}
         self._turn = 0
 
+    @property
+    def tight(self) -> bool:
+        """Whether one of the topics takes less than a batch, so that `make_room` has something to do."""
+        return bool(self._small)
+
     def begin(self) -> None:
         self._used.clear()
 
@@ -80,7 +85,8 @@ class Placement:
                     self._small.pop(name, None)
                 latest_ms = _now_ms() + limits.longest_ahead_ms - _CLOCK_MS
             key, timestamp_ms, partition = message.key, message.timestamp_ms, message.partition
-            size = _size(message)
+            value = message.value
+            size = (len(key) if key else 0) + (len(value) if value else 0) + _size_of_headers(message.headers)
             if (
                 size > limit
                 or (key is None and limits.compacted)
@@ -107,11 +113,15 @@ class Placement:
 
 def _size(message: Message) -> int:
     """In bytes, without Kafka's own."""
-    key, value = message.key, message.value
-    size = (len(key) if key else 0) + (len(value) if value else 0)
-    for name, content in message.headers:
-        size += _HEADER_OVERHEAD_BYTES + len(name if name.isascii() else name.encode())
-        size += len(content) if content else 0
+    return len(message.key or b"") + len(message.value or b"") + _size_of_headers(message.headers)
+
+
+def _size_of_headers(headers: Headers) -> int:
+    size = 0
+    for name, content in headers:
+        size += _HEADER_OVERHEAD_BYTES + (len(name) if name.isascii() else len(name.encode()))
+        if content:
+            size += len(content)
     return size
 
 

@@ -77,20 +77,37 @@ class KafkaProducer:
 
     def send(self, messages: Iterable[Message]) -> None:
         self._expect(_State.IDLE if self._id is None else _State.OPEN, "send")
-        placed = self._placement.place(messages)
+        placement, produce = self._placement, self._producer.produce
+        placed = placement.place(messages)
+        tight = placement.tight
         try:
             for one in placed:
-                self._placement.make_room(one[0])
-                self._produce(one)
+                message, partition, timestamp_ms = one
+                if tight:
+                    placement.make_room(message)
+                headers: Any = list(message.headers) if message.headers else None
+                try:
+                    produce(
+                        message.topic,
+                        message.value,
+                        message.key,
+                        partition,
+                        timestamp=timestamp_ms,
+                        headers=headers,
+                    )
+                except BufferError:
+                    self._produce_later(one)
+            self._producer.poll(0)
         except KafkaException as error:
             raise self._failed(error, "records could not be sent") from error
-        self._producer.poll(0)
 
-    def _produce(self, placed: Placed) -> None:
+    def _produce_later(self, placed: Placed) -> None:
+        """As soon as there is room in librdkafka's queue."""
         message, partition, timestamp_ms = placed
         headers: Any = list(message.headers) if message.headers else None
-        deadline: float | None = None
+        deadline = time.monotonic() + _ANSWER_S
         while True:
+            self._producer.poll(_ROOM_S)
             try:
                 self._producer.produce(
                     message.topic,
@@ -102,11 +119,9 @@ class KafkaProducer:
                 )
                 return
             except BufferError as error:
-                deadline = deadline or time.monotonic() + _ANSWER_S
                 if time.monotonic() > deadline:
                     full = KafkaException(KafkaError(KafkaError._QUEUE_FULL))
                     raise self._failed(full, f"no broker took records for {_ANSWER_S:.0f} s") from error
-                self._producer.poll(_ROOM_S)
 
     def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         self._expect(_State.OPEN, "send_offsets")
@@ -148,11 +163,14 @@ class KafkaProducer:
         self._flush_for_room()
 
     def _flush_for_room(self) -> None:
-        left = self._producer.flush(_ANSWER_S)
+        try:
+            left = self._producer.flush(_ANSWER_S)
+        except KafkaException as error:
+            raise self._failed(error, "records could not be sent") from error
         failed, self._undelivered = self._undelivered, None
         if failed is not None:
-            error, topic = failed
-            raise self._failed(KafkaException(error), f"records for topic {topic} were not taken")
+            cause, topic = failed
+            raise self._failed(KafkaException(cause), f"records for topic {topic} were not taken")
         if left:
             late = KafkaException(KafkaError(KafkaError._TIMED_OUT))
             raise self._failed(late, f"{left} records were not acknowledged within {_ANSWER_S:.0f} s")
