@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from headwater.worker.log import Log, open_log
+from tests.servers.kafka import KafkaServer
 
 _numbers = itertools.count(1)
 
@@ -22,6 +24,8 @@ class LogFactory:
     data_dir: Path
     upkeep_s: float
     """How long retention and compaction may take to get to a small topic."""
+    brokers: bool = False
+    """Apache Kafka: what an open transaction holds is on the log before its end."""
     opened: list[Log] = field(default_factory=list)
 
     def open(self) -> Log:
@@ -31,12 +35,16 @@ class LogFactory:
 
     def name(self, what: str = "topic") -> str:
         """Not used before, also where the log outlives the test."""
-        return f"{what}-{next(_numbers)}"
+        return f"{what}-{os.getpid()}-{next(_numbers)}"
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(params=["embedded", "kafka", "kafka41"])
 def log_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogFactory]:
     factory = LogFactory(settings={}, data_dir=tmp_path / "data", upkeep_s=5.0)
+    if request.param != "embedded":
+        server: KafkaServer = request.getfixturevalue(request.param)
+        settings = {"bootstrap.servers": server.bootstrap, "consumer.metadata.max.age.ms": "500"}
+        factory = LogFactory(settings, tmp_path, upkeep_s=60.0, brokers=True)
     yield factory
     for log in factory.opened:
         log.close()

@@ -34,8 +34,22 @@ def write_transaction(
     producer.close()
 
 
-def drain(log: Log, consumer: Consumer, most: int = 500, timeout_s: float = 20.0) -> list[Message]:
+def settle(log: Log, partitions: Iterable[TopicPartition], timeout_s: float = 60.0) -> None:
+    """Wait until the transactions that have ended are over for readers too: brokers write their end a moment later."""
+    chosen = list(partitions)
+
+    def over() -> bool:
+        return log.end_offsets(chosen) == log.end_offsets(chosen, Isolation.READ_UNCOMMITTED)
+
+    eventually(over, timeout_s, "no open transaction")
+
+
+def drain(
+    log: Log, consumer: Consumer, most: int = 500, timeout_s: float = 60.0, settled: bool = True
+) -> list[Message]:
     """Poll until every assigned partition is read to the end that it has now."""
+    if settled:
+        settle(log, consumer.position())
     ends = log.end_offsets(consumer.position())
     deadline = time.monotonic() + timeout_s
     found: list[Message] = []
@@ -45,12 +59,17 @@ def drain(log: Log, consumer: Consumer, most: int = 500, timeout_s: float = 20.0
     return found
 
 
-def read_all(log: Log, *topics: str, isolation: Isolation = Isolation.READ_COMMITTED) -> list[Message]:
-    """All records from the begin, checked: rising offsets within each partition, every field set."""
+def read_all(
+    log: Log, *topics: str, isolation: Isolation = Isolation.READ_COMMITTED, settled: bool = True
+) -> list[Message]:
+    """All records from the begin, checked: rising offsets within each partition, every field set.
+
+    `settled`: no transaction is open; those that have ended are waited for.
+    """
     consumer = log.consumer(isolation=isolation)
     try:
         consumer.assign(log.begin_offsets(partitions_of(log, *topics)))
-        found = drain(log, consumer)
+        found = drain(log, consumer, settled=settled)
     finally:
         consumer.close()
     last: dict[TopicPartition, int] = {}

@@ -99,13 +99,13 @@ def test_a_paused_partition_rests(log: Log, make_topic: Callable[..., str]) -> N
 
 def test_no_partition_starves(log: Log, make_topic: Callable[..., str]) -> None:
     topic = make_topic(3)
-    write(log, [Message(topic, b"k", bytes(10), partition=0) for _ in range(20_000)])
+    write(log, [Message(topic, b"k", bytes(200), partition=0) for _ in range(20_000)])
     write(log, [Message(topic, b"k", b"v", partition=number) for number in (1, 2)])
     consumer = log.consumer()
     consumer.assign(log.begin_offsets(partitions_of(log, topic)))
     seen: set[int | None] = set()
     for _ in range(12):
-        seen |= {m.partition for m in consumer.poll(100, 5.0)}
+        seen |= {m.partition for m in consumer.poll(1000, 5.0)}
     assert seen == {0, 1, 2}
     consumer.close()
 

@@ -20,9 +20,13 @@ from headwater.worker.api import TopicPartition
 from headwater.worker.log import Consumer, Fenced, Log, Message, MessageRefused, Producer, UnknownTopic
 
 from .conftest import LogFactory
-from .reading import drain, read_all
+from .reading import drain, eventually, read_all
 
-TOPICS = {"compacted": ({"cleanup.policy": "compact"}, 2), "plain": ({"retention.ms": "-1"}, 3), "late": ({}, 1)}
+TOPICS = {
+    "compacted": ({"cleanup.policy": "compact"}, 2),
+    "plain": ({"retention.ms": "-1"}, 3),
+    "late": ({"retention.ms": "-1"}, 1),
+}
 GROUP = "group"
 
 keys = st.one_of(st.none(), st.binary(max_size=3))
@@ -75,7 +79,7 @@ class LogMachine(RuleBasedStateMachine):
     def make_late(self) -> None:
         self.create("late")
 
-    @precondition(lambda self: "late" in self.records)
+    @precondition(lambda self: "late" in self.records and not (self.factory.brokers and self.in_transaction("late")))
     @rule()
     def delete_late(self) -> None:
         self.log.delete_topic(self.names["late"])
@@ -85,6 +89,9 @@ class LogMachine(RuleBasedStateMachine):
             if any(name == "late" for name, _, _ in writer.records):
                 writer.broken = True
         self.stop_reading()
+
+    def in_transaction(self, topic: str) -> bool:
+        return any(name == topic for writer in self.writers for name, _, _ in writer.records)
 
     @rule(which=st.integers(0, 1))
     def new_incarnation(self, which: int) -> None:
@@ -103,6 +110,7 @@ class LogMachine(RuleBasedStateMachine):
         if writer.fenced and not writer.open:
             with pytest.raises(Fenced):
                 writer.producer.begin()
+                writer.producer.send([Message(self.names["plain"], b"fenced", None)])
                 writer.producer.commit()
         elif not writer.open:
             writer.producer.begin()
@@ -112,7 +120,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         name=st.sampled_from(sorted(TOPICS)),
-        sent=st.lists(st.tuples(keys, sent_values, headers, st.integers(0, 2), st.integers(0, 10**13)), max_size=4),
+        sent=st.lists(st.tuples(keys, sent_values, headers, st.integers(0, 2), st.integers(1, 10**12)), max_size=4),
     )
     def send(self, data: st.DataObject, name: str, sent: list[Sent]) -> None:
         writer = data.draw(st.sampled_from([w for w in self.writers if w.open and not w.fenced]))
@@ -208,7 +216,11 @@ class LogMachine(RuleBasedStateMachine):
     @invariant()
     def offsets_are_the_models(self) -> None:
         if hasattr(self, "log"):
-            assert self.log.committed(self.group) == self.committed
+            found = self.log.committed(self.group)
+            if self.factory.brokers and found != self.committed:  # brokers write a transaction's end a moment later
+                eventually(lambda: self.log.committed(self.group) == self.committed, 30.0, f"offsets {self.committed}")
+            else:
+                assert found == self.committed
 
     def teardown(self) -> None:
         if not hasattr(self, "log"):
@@ -246,6 +258,9 @@ def test_a_log_is_what_its_model_is(log_factory: LogFactory) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=6 if log_factory.brokers else 60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -13,7 +13,7 @@ from .reading import partitions_of, read_all, values, write
 
 
 def test_a_record_comes_back_as_it_went(log: Log, make_topic: Callable[..., str]) -> None:
-    topic = make_topic(2)
+    topic = make_topic(2, **{"retention.ms": "-1"})
     headers = [("a", b"1"), ("b", None), ("a", b""), ("ümlaut", b"\x00\xff")]
     sent = [
         Message(topic, b"key", b"value", headers, 1_700_000_000_123, 1),

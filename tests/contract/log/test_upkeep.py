@@ -54,16 +54,18 @@ def test_compaction_keeps_the_last_of_each_key_and_all_offsets(
     begins = log.begin_offsets(partitions_of(log, topic))
     ends = log.end_offsets(partitions_of(log, topic))
 
-    keep_up_until(log, lambda: len(read_all(log, topic)) <= 101, log_factory.upkeep_s, "old values gone")
-    after = read_all(log, topic)
-    assert latest(after) == expected
-    assert all(before[m.topic, m.partition, m.offset] == (m.key, m.value) for m in after)
-    keep_up_until(log, lambda: len(read_all(log, topic)) <= 52, log_factory.upkeep_s, "tombstones gone")
-    assert latest(read_all(log, topic)) == expected
-    assert log.end_offsets(ends) == ends
+    def kept() -> list[Message]:
+        """Of what was there; brokers clean again only what has been written to again."""
+        write(log, [Message(topic, b"last", b"record", partition=number) for number in range(2)])
+        found = read_all(log, topic)
+        assert latest(found) == expected
+        return [m for m in found if m.key != b"last"]
+
+    keep_up_until(log, lambda: len(kept()) <= 100, log_factory.upkeep_s, "old values gone")
+    assert all(before[m.topic, m.partition, m.offset] == (m.key, m.value) for m in kept())
+    keep_up_until(log, lambda: len(kept()) <= 50, log_factory.upkeep_s, "tombstones gone")
     assert log.begin_offsets(begins) == begins
     write(log, [Message(topic, b"next", b"one", partition=0)])
-    assert read_all(log, topic)[-1].offset >= 0
     newest = max(m.offset for m in read_all(log, topic) if m.partition == 0)
     assert newest >= ends[TopicPartition(topic, 0)]
 
@@ -81,6 +83,7 @@ def test_a_reader_passes_over_the_holes_of_compaction(
     write(log, [Message(topic, b"last", b"record")])
     first = consumer.poll(5, 5.0)
     keep_up_until(log, lambda: len(read_all(log, topic)) <= 11, log_factory.upkeep_s, "compacted")
+    consumer.assign(consumer.position())  # what it has read ahead is forgotten
     rest = drain(log, consumer)
     assert latest(first + rest) == latest(read_all(log, topic))
     assert len(rest) <= 11
@@ -91,7 +94,7 @@ def test_a_reader_passes_over_the_holes_of_compaction(
 def test_retention_moves_the_begin_and_readers_follow(
     log: Log, log_factory: LogFactory, make_topic: Callable[..., str]
 ) -> None:
-    topic = make_topic(1, **{"retention.ms": "3600000", "segment.ms": "100"})
+    topic = make_topic(1, **{"retention.ms": "-1", "segment.ms": "100"})
     where = TopicPartition(topic, 0)
     old_ms = int(time.time() * 1000) - 7_200_000
     consumer = log.consumer()
@@ -100,9 +103,11 @@ def test_retention_moves_the_begin_and_readers_follow(
     assert len(consumer.poll(5, 5.0)) == 5
     time.sleep(0.12)
     write(log, [Message(topic, b"k", b"young")])
+    log.alter_topic(topic, {"retention.ms": "3600000"})
     end = log.end_offsets([where])
     keep_up_until(log, lambda: log.begin_offsets([where])[where] >= 50, log_factory.upkeep_s, "old records gone")
     assert values(read_all(log, topic)) == [b"young"]
+    consumer.assign(consumer.position())
     assert values(drain(log, consumer)) == [b"young"]
     assert log.end_offsets([where]) == end
     consumer.close()
