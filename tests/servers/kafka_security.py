@@ -95,6 +95,15 @@ class GuardedKafka:
         for made in admin.create_acls(bindings).values():
             made.result(60)
 
+    def wipe(self) -> None:
+        """Topics and groups go, rights stay."""
+        admin = AdminClient({"bootstrap.servers": self.server.bootstrap})
+        topics = [name for name in admin.list_topics(timeout=60).topics if not name.startswith("__")]
+        groups = [group.group_id for group in admin.list_consumer_groups().result(60).valid]
+        for done in [*(admin.delete_topics(topics) if topics else {}).values(),
+                     *(admin.delete_consumer_groups(groups) if groups else {}).values()]:  # fmt: skip
+            done.result(60)
+
     def worker_settings(self, password: str) -> dict[str, str]:
         """The options of a worker that comes in. `password`: as the file has it, e.g. `${env:KAFKA_PASSWORD}`."""
         return {

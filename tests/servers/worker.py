@@ -68,8 +68,16 @@ class WorkerProcess:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def get(self, path: str) -> Any:
-        return self.request("GET", path)
+    def get(self, path: str, patience_s: float = 60) -> Any:
+        """Asked again where the answer is "try again": a busy machine's broker may be away for a moment."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.request("GET", path)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     def command(self, *arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         """A `headwater` command against this worker."""

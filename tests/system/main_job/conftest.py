@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import kafka_security
+from tests.servers.kafka_security import GuardedKafka
 from tests.servers.postgres import PostgresServer, running
 
 from .shop import RIGHTS, Shop
@@ -29,23 +30,32 @@ def guarded_15() -> Iterator[PostgresServer]:
     yield from _guarded(15)
 
 
+@pytest.fixture(scope="package")
+def guarded_kafka() -> Iterator[GuardedKafka]:
+    """A broker that asks for a password and gives its user the rights of docs/kafka.md, no more."""
+    with kafka_security.running(RIGHTS) as kafka:
+        yield kafka
+
+
 @pytest.fixture(params=["18", "15", "18 kafka"])
 def each_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     """The shop on both major versions, and on both logs."""
     major, _, log = request.param.partition(" ")
-    with _shop(request.getfixturevalue(f"guarded_{major}"), tmp_path, log) as shop:
+    with _shop(request, f"guarded_{major}", log or "embedded", tmp_path) as shop:
         yield shop
 
 
 @pytest.fixture(params=["embedded", "kafka"])
-def shop(request: pytest.FixtureRequest, guarded_18: PostgresServer, tmp_path: Path) -> Iterator[Shop]:
-    with _shop(guarded_18, tmp_path, request.param) as shop:
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    with _shop(request, "guarded_18", request.param, tmp_path) as shop:
         yield shop
 
 
 @contextmanager
-def _shop(server: PostgresServer, folder: Path, log: str) -> Iterator[Shop]:
-    """A broker serves one shop: the names of topics and groups are the guide's."""
+def _shop(request: pytest.FixtureRequest, server: str, log: str, folder: Path) -> Iterator[Shop]:
+    """The names of topics and groups are the guide's, so the broker serves one shop after the other."""
+    kafka = request.getfixturevalue("guarded_kafka") if log == "kafka" else None
     with ExitStack() as stack:
-        kafka = stack.enter_context(kafka_security.running(RIGHTS)) if log == "kafka" else None
-        yield stack.enter_context(closing(Shop(server, folder, kafka)))
+        if kafka is not None:
+            stack.callback(kafka.wipe)
+        yield stack.enter_context(closing(Shop(request.getfixturevalue(server), folder, kafka)))

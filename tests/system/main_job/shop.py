@@ -121,7 +121,8 @@ class Shop:
     def _use(self, kafka: GuardedKafka) -> None:
         file = self.folder / "worker.yaml"
         replicas = {f"{kind}.storage.replication.factor": -1 for kind in ("config", "offset", "status")}
-        file.write_text(yaml.safe_dump({**kafka.worker_settings("${env:KAFKA_PASSWORD}"), **replicas}))
+        own = {"group.id": f"headwater-{self.source}", **replicas}  # nothing of an earlier shop's transactions
+        file.write_text(yaml.safe_dump({**kafka.worker_settings("${env:KAFKA_PASSWORD}"), **own}))
         self.options = ["--worker", str(file)]
         self.log_settings = kafka.worker_settings(kafka.password)
 
