@@ -73,12 +73,14 @@ class Scene:
         folder.mkdir()
         worker = folder / "worker.yaml"
         worker.write_text(WORKER.format(bootstrap=kafka.bootstrap, name=self.name))
-        connector = folder / "connector.yaml"
-        lines = {"name": self.name, **self.config}
-        connector.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in lines.items()))
-        self.headwater = WorkerProcess([connector], folder / "data", options=["--worker", str(worker)])
+        self._connector = folder / "connector.yaml"
+        self.configure_headwater({"name": self.name, **self.config})
+        self.headwater = WorkerProcess([self._connector], folder / "data", options=["--worker", str(worker)])
         self.writers: list[NumberedWriter] = []
         self._made = False
+
+    def configure_headwater(self, config: Mapping[str, str]) -> None:
+        self._connector.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in config.items()))
 
     def close(self) -> None:
         for writer in self.writers:

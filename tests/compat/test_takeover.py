@@ -70,6 +70,7 @@ def test_killed_each_time(database: Database, make_scene: Callable[[Database], S
     repeated_only_what_debezium_would(records, offsets)
 
 
+@pytest.mark.long
 def test_debezium_stops_within_its_snapshot(database: Database, make_scene: Callable[[Database], Scene]) -> None:
     """It would begin anew, and so does Headwater; what has changed since comes over the rows that lie there already."""
     scene = make_scene(database)
