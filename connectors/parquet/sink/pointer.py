@@ -73,7 +73,8 @@ class Pointer:
 
     def begin(self, manifests: Manifests, manifest: Manifest) -> None:
         """The first generation of a new view is the current one. Does nothing where there is one."""
-        if self.read() is None and self._storage.create(NAME, self._content(manifests, manifest, 0)):
+        if self.read() is None:
+            self._storage.create(NAME, self._content(manifests, manifest, 0))
             self._link(manifest.generation)
 
     def swap(self, manifests: Manifests, instead_of: int | None) -> None:

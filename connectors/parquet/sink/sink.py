@@ -38,6 +38,8 @@ class ParquetSink(Sink):
         manifest = self._manifests.newest()
         if manifest is None:
             manifest = self._first(storage)
+        if number == 1 and generations(storage) == [1]:
+            self._pointer.begin(self._manifests, manifest)
         mode: str = self._values["view.mode"]
         if manifest.mode != mode:
             raise Fatal(
@@ -133,9 +135,7 @@ class ParquetSink(Sink):
                 f"{storage.root} has no generation {number} of the view {self._context.connector}: it was dropped; "
                 "rebuild the view"
             )
-        manifest = self._manifests.create(self._values["view.mode"], complete=True)
-        self._pointer.begin(self._manifests, manifest)
-        return manifest
+        return self._manifests.create(self._values["view.mode"], complete=True)
 
     def _commit(self, change: Change) -> Manifest:
         manifest = self._manifests.commit(change, self._owner)
