@@ -20,7 +20,7 @@ DEBEZIUM_SOURCE = {
     "producer.override.linger.ms": "20",
     "producer.override.buffer.memory": "134217728",
 }
-"""Larger batches than Debezium's defaults (2048, 8192) and the producer's (16 KiB, 5 ms): they made it faster."""
+"""Larger batches than Debezium's defaults (2048, 8192) and the producer's (16 KiB, 5 ms)."""
 DEBEZIUM_SINK = {
     "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
     "insert.mode": "upsert",

@@ -17,13 +17,13 @@ SETTLED_S = 2.0
 
 @dataclass(frozen=True)
 class Timing:
-    """`start_s`: until the first row was to be seen; part of `wall_s`. `cpu_s`: of who did the work, with all its
-    processes. `servers_cpu_s`: of the servers meanwhile, by name."""
+    """`start_s`: until the first row was to be seen; part of `wall_s`; None where that cannot be told. `cpu_s`: of who
+    did the work, with all its processes. `servers_cpu_s`: of the servers meanwhile, by name."""
 
     rows: int
     wall_s: float
     cpu_s: float
-    start_s: float = 0.0
+    start_s: float | None = None
     servers_cpu_s: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, object] = field(default_factory=dict)
 
@@ -106,7 +106,7 @@ def until_done(
             raise TimeoutError(f"not done within {patience_s:.0f} s; progress: {last:,}")
         time.sleep(LOOK_EVERY_S)
     meanwhile = {name: servers[name] - began_servers[name] for name in servers}
-    return Timing(0, last_at, cpu - began_cpu, first or 0.0, meanwhile)
+    return Timing(0, last_at, cpu - began_cpu, first, meanwhile)
 
 
 def of_command(command: Sequence[str | Path], rows: int, servers: Mapping[str, int]) -> Timing:
@@ -123,7 +123,7 @@ def of_command(command: Sequence[str | Path], rows: int, servers: Mapping[str, i
         raise RuntimeError(f"{command[0]} failed:\n{done.stderr[-2000:]}")
     _, servers_cpu = watched.cpu()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Timing(rows, wall, cpu, 0.0, {name: servers_cpu[name] - began_servers[name] for name in servers_cpu})
+    return Timing(rows, wall, cpu, None, {name: servers_cpu[name] - began_servers[name] for name in servers_cpu})
 
 
 def of_call(work: Callable[[], object], rows: int, servers: Mapping[str, int]) -> Timing:
@@ -134,4 +134,4 @@ def of_call(work: Callable[[], object], rows: int, servers: Mapping[str, int]) -
     work()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     _, servers_cpu = watched.cpu()
-    return Timing(rows, wall, cpu, 0.0, {name: servers_cpu[name] - began_servers[name] for name in servers_cpu})
+    return Timing(rows, wall, cpu, None, {name: servers_cpu[name] - began_servers[name] for name in servers_cpu})

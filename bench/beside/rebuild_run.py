@@ -29,7 +29,7 @@ def rebuild(peer: Peer, view: str, events: int, servers: Mapping[str, int]) -> T
         raise RuntimeError(f"the rebuild ended as {job.outcome}: {job.last}\n{peer.tail()}")
     stop_connector(peer, view)
     peer.stop()
-    return replace(timing, rows=events, start_s=0.0, notes={"stages s": job.stages_s()})
+    return replace(timing, rows=events, start_s=None, notes={"stages s": job.stages_s()})
 
 
 @dataclass

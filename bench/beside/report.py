@@ -35,7 +35,7 @@ class Results:
                 "who": who,
                 "rows": timing.rows,
                 "wall_s": round(timing.wall_s, 3),
-                "start_s": round(timing.start_s, 3),
+                "start_s": None if timing.start_s is None else round(timing.start_s, 3),
                 "cpu_s": round(timing.cpu_s, 2),
                 "rows_per_s": round(timing.rows_per_s),
                 "rows_per_cpu_s": round(timing.rows_per_cpu_s),
@@ -71,7 +71,7 @@ class Results:
             limit = f"{row['to_raw_limit']:.2f} {row['raw_limit']}" if "to_raw_limit" in row else ""
             lines.append(
                 [
-                    row["path"], row["who"], f"{row['rows']:,}", f"{row['rows_per_s']:,}", f"{row['start_s']:.1f}",
+                    row["path"], row["who"], f"{row['rows']:,}", f"{row['rows_per_s']:,}", "" if row["start_s"] is None else f"{row['start_s']:.1f}",
                     f"{row['rows_per_cpu_s']:,}", _seconds(servers, "broker"), _seconds(servers, "PostgreSQL"), limit,
                     f"{ratio['rows_per_s']:.2f}x" if ratio else "", f"{ratio['rows_per_cpu_s']:.2f}x" if ratio else "",
                 ]

@@ -31,7 +31,8 @@ class SinkRun:
 
     def follow(self, goal: Goal, changes: int, warm_rows: int) -> Timing:
         """From the request that resumes the connector. `changes`: of `goal`'s events, those since `load`."""
-        return replace(self._run(f"{self.name}_warm_2", warm_rows, "resume", None, goal), rows=changes)
+        timing = self._run(f"{self.name}_warm_2", warm_rows, "resume", None, goal)
+        return replace(timing, rows=changes, start_s=None)
 
     def _run(self, warm: str, warm_rows: int, verb: str, body: object, goal: Goal) -> Timing:
         began = time.perf_counter()
