@@ -64,18 +64,7 @@ class Results:
         """One line a measurement."""
         heads = ["path", "who", "rows", "rows/s", "start s", "rows/CPU-s", "broker CPU s", "Postgres CPU s"]
         heads += ["of the raw limit", "Headwater is, by s", "by CPU-s"]
-        lines = [heads]
-        for row in self.as_json():
-            servers = row["servers_cpu_s"]
-            ratio = row["headwater_to_this"]
-            limit = f"{row['to_raw_limit']:.2f} {row['raw_limit']}" if "to_raw_limit" in row else ""
-            lines.append(
-                [
-                    row["path"], row["who"], f"{row['rows']:,}", f"{row['rows_per_s']:,}", "" if row["start_s"] is None else f"{row['start_s']:.1f}",
-                    f"{row['rows_per_cpu_s']:,}", _seconds(servers, "broker"), _seconds(servers, "PostgreSQL"), limit,
-                    f"{ratio['rows_per_s']:.2f}x" if ratio else "", f"{ratio['rows_per_cpu_s']:.2f}x" if ratio else "",
-                ]
-            )  # fmt: skip
+        lines = [heads, *map(_line, self.as_json())]
         widths = [max(len(line[n]) for line in lines) for n in range(len(heads))]
         left = {0, 1, 8}
         return "\n".join(
@@ -85,6 +74,23 @@ class Results:
             ).rstrip()
             for line in lines
         )
+
+
+def _line(row: Mapping[str, Any]) -> list[str]:
+    servers, ratio, start_s = row["servers_cpu_s"], row["headwater_to_this"], row["start_s"]
+    return [
+        row["path"],
+        row["who"],
+        f"{row['rows']:,}",
+        f"{row['rows_per_s']:,}",
+        "" if start_s is None else f"{start_s:.1f}",
+        f"{row['rows_per_cpu_s']:,}",
+        _seconds(servers, "broker"),
+        _seconds(servers, "PostgreSQL"),
+        f"{row['to_raw_limit']:.2f} {row['raw_limit']}" if "to_raw_limit" in row else "",
+        f"{ratio['rows_per_s']:.2f}x" if ratio else "",
+        f"{ratio['rows_per_cpu_s']:.2f}x" if ratio else "",
+    ]
 
 
 def _seconds(servers: Mapping[str, float], name: str) -> str:
