@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -22,9 +21,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from headwater.worker.api import ConfigError, Problem, Retriable, TopicPartition
 
 from .contract import Isolation, LogError, TopicInfo
+from .kafka_admin import Admin
 from .kafka_client_logs import client_logger
 from .kafka_consumer import KafkaConsumer
-from .kafka_errors import Connection, refused_settings
+from .kafka_errors import Connection
 from .kafka_offsets import KafkaOffsets
 from .kafka_producer import KafkaProducer
 from .kafka_settings import Role, client_settings
@@ -50,17 +50,9 @@ class KafkaLog:
         self._settings = chosen
         self._connection = Connection(settings["bootstrap.servers"])
         self._closed = False
-        self._admin = self._make_admin()
-        self._connection.listen = lambda: self._admin.poll(0)
+        self._admin = Admin(chosen[Role.ADMIN], self._connection)
         self._topics = KafkaTopics(self._admin, self._connection)
         self._offsets = KafkaOffsets(self._admin, chosen[Role.CONSUMER], self._topics, self._connection)
-
-    def _make_admin(self) -> AdminClient:
-        given: dict[str, Any] = {**self._settings[Role.ADMIN], "error_cb": self._connection.heard}
-        try:
-            return AdminClient(given, logger=_librdkafka)
-        except (KafkaException, ValueError) as error:
-            raise refused_settings(error) from error
 
     def create_topic(self, name: str, partitions: int, config: Mapping[str, str]) -> TopicInfo:
         self._check_open()
@@ -70,7 +62,7 @@ class KafkaLog:
             raise LogError(f"topic {name}: {partitions} partitions are not possible, at least 1")
         try:
             topic = NewTopic(name, partitions, replication_factor=int(replicas), config=options)
-            futures = self._admin.create_topics([topic], request_timeout=ADMIN_TIMEOUT_S)
+            futures = self._admin.client.create_topics([topic], request_timeout=ADMIN_TIMEOUT_S)
             futures[name].result()
         except (ValueError, TypeError) as error:
             raise LogError(f"topic {name!r} cannot be made: {error}") from error
@@ -102,7 +94,7 @@ class KafkaLog:
         ]
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=changes)
         try:
-            futures = self._admin.incremental_alter_configs([resource], request_timeout=ADMIN_TIMEOUT_S)
+            futures = self._admin.client.incremental_alter_configs([resource], request_timeout=ADMIN_TIMEOUT_S)
             futures[resource].result()
         except KafkaException as error:
             raise self._connection.error(error, f"the options of topic {name} could not be changed") from error
@@ -111,7 +103,7 @@ class KafkaLog:
     def delete_topic(self, name: str) -> None:
         self._check_open()
         try:
-            self._admin.delete_topics([name], request_timeout=ADMIN_TIMEOUT_S)[name].result()
+            self._admin.client.delete_topics([name], request_timeout=ADMIN_TIMEOUT_S)[name].result()
         except KafkaException as error:
             raise self._connection.error(error, f"topic {name} could not be deleted") from error
         self._topics.forget(name)

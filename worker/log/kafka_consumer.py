@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from headwater.worker.api import Fenced, Retriable, TopicPartition
 
 from .contract import Assigned, Isolation, LogError, Message, Revoked
+from .kafka_admin import Admin
 from .kafka_client_logs import client_logger
 from .kafka_commit import BoundedCommit
 from .kafka_errors import FENCED, UNKNOWN_TOPIC, Connection, refused_settings
@@ -62,7 +62,7 @@ class KafkaConsumer:
         settings: Mapping[str, str],
         topics: KafkaTopics,
         offsets: KafkaOffsets,
-        admin: AdminClient,
+        admin: Admin,
         group: str | None,
         isolation: Isolation,
     ) -> None:

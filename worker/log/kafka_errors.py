@@ -95,6 +95,7 @@ _WAIT: Final = frozenset(
     }
 )
 
+_UNANSWERED: Final = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE})
 _RECENT_S: Final = 60.0
 _REPLICATION_HINT: Final = (
     "Set a replication factor that this cluster's brokers can hold: offset.storage.replication.factor, "
@@ -113,6 +114,8 @@ class Connection:
         self.fatal: KafkaError | None = None
         self.listen: Callable[[], object] = lambda: None
         """Has librdkafka call `heard`; clients that are not polled all the time set it."""
+        self.unanswered = False
+        """Whether a request has timed out; who finds another way to ask takes it back."""
         self._last: tuple[float, KafkaError] | None = None
 
     def heard(self, error: KafkaError) -> None:
@@ -136,6 +139,8 @@ class Connection:
         found: Any = error.args[0] if isinstance(error, KafkaException) else error
         if not isinstance(found, KafkaError):
             return LogError(f"{what}: {found}")
+        if found.code() in _UNANSWERED:
+            self.unanswered = True
         return self._error(found, what)
 
     def _error(self, error: KafkaError, what: str) -> HeadwaterError:

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from headwater.worker.api import Fenced, Retriable
 
+from .kafka_admin import Admin
 from .kafka_errors import FENCED, Connection
 from .kafka_waiting import patiently
 
@@ -36,7 +36,7 @@ class Membership:
     def __init__(
         self,
         settings: Mapping[str, str],
-        admin: AdminClient,
+        admin: Admin,
         connection: Connection,
         group: str,
         member: tuple[int, int],
@@ -58,7 +58,7 @@ class Membership:
         """
 
         def ask() -> Any:
-            futures = self._admin.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
+            futures = self._admin.client.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
             return futures[self._group].result()
 
         try:

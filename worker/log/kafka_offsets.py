@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from headwater.worker.api import TopicPartition
 
 from .contract import Isolation, LogError, UnknownTopic
+from .kafka_admin import Admin
 from .kafka_errors import Connection, refused_settings
 from .kafka_topics import ADMIN_TIMEOUT_S, KafkaTopics
 from .kafka_waiting import PASSING, PAUSE_S, patiently
@@ -34,9 +35,7 @@ def their_partition(partition: TopicPartition, offset: int = -1001) -> confluent
 class KafkaOffsets:
     """Thread-safe."""
 
-    def __init__(
-        self, admin: AdminClient, settings: Mapping[str, str], topics: KafkaTopics, connection: Connection
-    ) -> None:
+    def __init__(self, admin: Admin, settings: Mapping[str, str], topics: KafkaTopics, connection: Connection) -> None:
         """`settings`: of librdkafka's consumers."""
         self._admin = admin
         self._settings = settings
@@ -65,7 +64,7 @@ class KafkaOffsets:
         deadline = time.monotonic() + ADMIN_TIMEOUT_S
         result: dict[TopicPartition, int] = {}
         while asked:
-            futures = self._admin.list_offsets(asked, isolation_level=level, request_timeout=ADMIN_TIMEOUT_S)
+            futures = self._admin.client.list_offsets(asked, isolation_level=level, request_timeout=ADMIN_TIMEOUT_S)
             asked = {}
             for place, future in futures.items():
                 where = TopicPartition(place.topic, place.partition)
@@ -158,7 +157,7 @@ class KafkaOffsets:
         request = ConsumerGroupTopicPartitions(group, places)
 
         def ask() -> None:
-            futures = self._admin.alter_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
+            futures = self._admin.client.alter_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
             for place in futures[group].result().topic_partitions or ():
                 if place.error is not None:
                     raise KafkaException(place.error)
@@ -169,7 +168,7 @@ class KafkaOffsets:
         """A group that does not exist is fine. Raises `LogError` (it has members), `Retriable`, `Fatal`."""
 
         def ask() -> None:
-            self._admin.delete_consumer_groups([group], request_timeout=ADMIN_TIMEOUT_S)[group].result()
+            self._admin.client.delete_consumer_groups([group], request_timeout=ADMIN_TIMEOUT_S)[group].result()
 
         self._once_empty(group, ask, "could not be deleted")
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from .contract import TopicInfo, UnknownTopic
+from .kafka_admin import Admin
 from .kafka_errors import UNKNOWN_TOPIC, Connection
 
 ADMIN_TIMEOUT_S: Final = 20.0
@@ -35,7 +36,7 @@ class Limits:
 class KafkaTopics:
     """Thread-safe."""
 
-    def __init__(self, admin: AdminClient, connection: Connection) -> None:
+    def __init__(self, admin: Admin, connection: Connection) -> None:
         self._admin = admin
         self._connection = connection
         self._limits: dict[str, Limits] = {}
@@ -44,7 +45,7 @@ class KafkaTopics:
     def names(self) -> list[str]:
         """All but internal ones. Raises `Retriable`, `Fatal`."""
         try:
-            found = self._admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
+            found = self._admin.client.list_topics(timeout=ADMIN_TIMEOUT_S).topics
         except KafkaException as error:
             raise self._connection.error(error, "the topics could not be listed") from error
         return sorted(name for name in found if not name.startswith(_INTERNAL))
@@ -55,7 +56,7 @@ class KafkaTopics:
         result: dict[str, tuple[str, int]] = {}
         for first in range(0, len(wanted), _AT_ONCE):
             some = wanted[first : first + _AT_ONCE]
-            futures = self._admin.describe_topics(TopicCollection(some), request_timeout=ADMIN_TIMEOUT_S)
+            futures = self._admin.client.describe_topics(TopicCollection(some), request_timeout=ADMIN_TIMEOUT_S)
             for name, future in futures.items():
                 try:
                     found = future.result()
@@ -76,7 +77,7 @@ class KafkaTopics:
         result: dict[str, dict[str, str]] = {}
         for first in range(0, len(names), _AT_ONCE):
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in names[first : first + _AT_ONCE]]
-            futures = self._admin.describe_configs(resources, request_timeout=ADMIN_TIMEOUT_S)
+            futures = self._admin.client.describe_configs(resources, request_timeout=ADMIN_TIMEOUT_S)
             for resource, future in futures.items():
                 try:
                     entries: dict[str, Any] = future.result()
