@@ -32,21 +32,22 @@ class Disturbances:
         self._log = log
         self._source = source
         self._chance = chance
+        self._pauses = random.Random(chance.random())  # so that their number does not change what comes next
         self._timers: list[threading.Timer] = []
         self.told: list[str] = []
         self.done: Counter[str] = Counter()
 
     @property
     def kills(self) -> int:
-        return sum(number for what, number in self.done.items() if not what.startswith("freeze"))
+        return sum(number for what, number in self.done.items() if what != "freeze")
 
     def next(self) -> None:
         """One of them, chosen at random."""
         kinds = ["worker", "task", "task", "job", "job", "cut", "cut", "server", "freeze"]
         if self._log.broker is not None:
-            kinds += ["broker", "broker", "freeze broker"]
+            kinds.append("broker")
         what = self._chance.choice(kinds)
-        if getattr(self, what.replace(" ", "_"))():
+        if getattr(self, what)():
             self.done[what] += 1
             self.told.append(what)
 
@@ -73,7 +74,7 @@ class Disturbances:
             if self._log.transaction_is_open():
                 break
             _signal(pid, signal.SIGCONT)
-            time.sleep(self._chance.uniform(0.001, 0.03))
+            time.sleep(self._pauses.uniform(0.001, 0.03))
         else:
             self.told.append("found no transaction to cut")
         return _signal(pid, signal.SIGKILL)
@@ -84,9 +85,14 @@ class Disturbances:
         return True
 
     def broker(self) -> bool:
-        assert self._log.broker is not None
-        self._log.broker.kill()
-        self._log.broker.start()
+        """Killed while it runs, or after it has stood still, its clients waiting for answers."""
+        broker = self._log.broker
+        assert broker is not None
+        if self._chance.random() < 0.3:
+            broker.freeze()
+            time.sleep(self._pauses.uniform(0.5, 5))
+        broker.kill()
+        broker.start()
         return True
 
     def freeze(self) -> bool:
@@ -96,16 +102,8 @@ class Disturbances:
         self._later(lambda: _signal(pid, signal.SIGCONT))
         return frozen
 
-    def freeze_broker(self) -> bool:
-        broker = self._log.broker
-        assert broker is not None
-        broker.freeze()
-        time.sleep(self._chance.uniform(0.5, 4))
-        broker.thaw()
-        return True
-
     def _later(self, call: object) -> None:
-        timer = threading.Timer(self._chance.uniform(0.5, 6), call)  # type: ignore[arg-type]
+        timer = threading.Timer(self._pauses.uniform(0.5, 6), call)  # type: ignore[arg-type]
         timer.start()
         self._timers.append(timer)
 
