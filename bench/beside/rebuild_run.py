@@ -12,6 +12,9 @@ from .measure import Timing, Watched, until_done
 from .peers import Peer, stop_connector
 from .source_run import PATIENCE_S
 
+LOOK_EVERY_S = 0.5
+"""The worker is asked, and answers on its own CPU time."""
+
 
 def rebuild(peer: Peer, view: str, events: int, servers: Mapping[str, int]) -> Timing:
     """From the request to its end, with every stage's time in the notes; `events`: on the view's topic.
@@ -23,7 +26,12 @@ def rebuild(peer: Peer, view: str, events: int, servers: Mapping[str, int]) -> T
     peer.request("PUT", f"/connectors/{view}/resume")
     job = _Job(peer, view)
     timing = until_done(
-        Watched([peer.pid], servers), job.ask, job.progress, lambda progress: job.outcome is not None, PATIENCE_S
+        Watched([peer.pid], servers),
+        job.ask,
+        job.progress,
+        lambda progress: job.outcome is not None,
+        PATIENCE_S,
+        LOOK_EVERY_S,
     )
     if job.outcome != "done":
         raise RuntimeError(f"the rebuild ended as {job.outcome}: {job.last}\n{peer.tail()}")

@@ -32,7 +32,7 @@ class View(Protocol):
         """Rows that the connector `name` has written, which a worker runs first."""
 
     def progress(self, goal: Goal) -> int:
-        """NOTHING, SOMETHING or ALL. Cheap enough to be asked ten times a second."""
+        """NOTHING, SOMETHING or ALL. Cheap enough to be asked five times a second."""
 
     def check(self, goal: Goal) -> None:
         """Raises `RuntimeError` where the view is not what it should be."""
