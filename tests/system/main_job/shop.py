@@ -234,7 +234,7 @@ class Shop:
     def progress(self) -> Any:
         return self.worker.get("/views/shop-view/progress")
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 120) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 300) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"it did not happen\n{self.progress()}\n{self.worker.tail()}"
@@ -242,7 +242,7 @@ class Shop:
 
     def wait_for_end(self, job: str) -> dict[str, Any]:
         """How a job has ended."""
-        self.wait_for(lambda: (last := self.progress()["last"]) is not None and last["id"] == job, 90)
+        self.wait_for(lambda: (last := self.progress()["last"]) is not None and last["id"] == job)
         return dict(self.progress()["last"])
 
 

@@ -65,6 +65,7 @@ def old_view_serves(shop: Shop, columns: str) -> bool:
     return row is not None and int(str(row[0])) > 1500
 
 
+@pytest.mark.timeout(1200)
 def test_a_rebuild_killed_in_any_stage_comes_to_its_end(shop: Shop) -> None:
     """One rebuild a stage, to and fro between two configs; the job's process and the whole worker die by turns."""
     shop.start()
