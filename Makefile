@@ -27,7 +27,7 @@ help:
 	@echo 'make test        all tests but the long chaos runs (25 minutes; needs Java 17, Maven and PostgreSQL 15)'
 	@echo 'make test-all    everything'
 	@echo 'make check       ruff and mypy --strict'
-	@echo 'make bench       benchmarks, as ratios'
+	@echo 'make bench       benchmarks beside Debezium and the raw limits, as ratios (15 minutes; needs Java 17 and Maven)'
 
 # One line per set: a stamp in the venv is newer than pyproject.toml once the set is installed.
 $(BIN)/python:
@@ -87,7 +87,7 @@ format: $(VENV)/test.stamp
 reference: $(VENV)/test.stamp
 	$(BIN)/python -m tests.reference
 
-bench: $(VENV)/test.stamp
+bench: needed-bench $(VENV)/test.stamp
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean:
