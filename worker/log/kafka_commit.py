@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import confluent_kafka
 from confluent_kafka import KafkaException
@@ -13,6 +13,9 @@ from confluent_kafka import KafkaException
 from headwater.worker.api import Retriable
 
 __all__ = ["BoundedCommit"]
+
+
+_left_open: Final[list[confluent_kafka.Consumer]] = []
 
 
 class BoundedCommit:
@@ -36,11 +39,15 @@ class BoundedCommit:
         if self._error is not None:
             raise self._error
 
-    def is_over(self, timeout_s: float) -> bool:
-        """Whether no commit is under way any more, after `timeout_s` seconds at most: the client may be closed then."""
+    def close_client(self, timeout_s: float) -> None:
+        """A client that still waits for an answer after `timeout_s` seconds is left to the process's end: closing it
+        under a running call would end the process."""
         if self._running is not None:
             self._running.join(timeout_s)
-        return self._running is None or not self._running.is_alive()
+            if self._running.is_alive():
+                _left_open.append(self._client)
+                return
+        self._client.close()
 
     def _wait(self, deadline: float) -> None:
         if self._running is None:

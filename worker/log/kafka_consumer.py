@@ -53,9 +53,6 @@ _PASSING: Final = frozenset(
 _librdkafka: Final = client_logger(__name__)
 
 
-_left_open: Final[list[confluent_kafka.Consumer]] = []
-
-
 class KafkaConsumer:
     def __init__(
         self,
@@ -351,14 +348,11 @@ class KafkaConsumer:
         self._drop_client()
 
     def _drop_client(self) -> None:
-        """A client that still waits for the answer to a commit cannot be closed: it is left to the process's end."""
         client, commits, self._client, self._commits = self._client, self._commits, None, None
-        if client is None:
-            return
-        if commits is None or commits.is_over(_CLOSE_S):
+        if commits is not None:
+            commits.close_client(_CLOSE_S)
+        elif client is not None:
             client.close()
-        else:
-            _left_open.append(client)
 
     def _started(self, membership: Membership | None) -> confluent_kafka.Consumer:
         if self._client is not None:

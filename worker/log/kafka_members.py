@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,10 +25,14 @@ from .kafka_waiting import patiently
 
 log = logging.getLogger(__name__)
 
+warnings.filterwarnings("ignore", r"list_groups\(\) is deprecated", DeprecationWarning)
+
 _REQUEST_S: Final = 20.0
 _REMOVE_S: Final = 30.0
 _LEAVE_S: Final = 5.0
 _LOOKS: Final = 3
+_LIST_S: Final = 5.0
+_UUID_LENGTH: Final = 37
 _PAUSE_S: Final = 0.5
 _STRANGERS: Final = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION}) | FENCED
 
@@ -57,17 +62,33 @@ class Membership:
         No use is made of client ids: brokers go on telling the predecessor's.
         """
 
-        def ask() -> Any:
-            futures = self._admin.client.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
-            return futures[self._group].result()
-
         try:
-            found = patiently(ask, _REQUEST_S)
+            ids = self._member_ids()
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return []
             raise self._connection.error(error, f"the members of group {self._group} could not be read") from error
-        return [(str(one.group_instance_id), str(one.member_id)) for one in found.members if one.group_instance_id]
+        return [(own[:-_UUID_LENGTH], own) for own in ids]
+
+    def _member_ids(self) -> list[str]:
+        """A static member's id is its instance id, a hyphen and a UUID.
+
+        Of librdkafka's two ways to ask, the newer one (DescribeConsumerGroups) ends the process where the coordinator
+        is away for longer than the request may take (issue 4605). The older one asks every broker, and fails where one
+        of several is away: then, with brokers that answer at all, the newer one is taken.
+        """
+        client = self._admin.client
+        try:
+            found: Any = client.list_groups(self._group, timeout=_LIST_S)
+        except KafkaException:
+            client.list_topics(timeout=_LIST_S)
+            described: Any = patiently(self._describe, _REQUEST_S)
+            return [str(one.member_id) for one in described.members if one.group_instance_id]
+        return [str(one.id) for group in found if group.id == self._group for one in group.members]
+
+    def _describe(self) -> Any:
+        futures = self._admin.client.describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
+        return futures[self._group].result()
 
     def others(self) -> list[str]:
         """Instance ids of the group's members that count another number of tasks. Raises `Retriable`, `Fatal`."""

@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import confluent_kafka
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from headwater.worker.api import TopicPartition
 
 from .contract import Isolation, LogError, UnknownTopic
 from .kafka_admin import Admin
+from .kafka_commit import BoundedCommit
 from .kafka_errors import Connection, refused_settings
 from .kafka_topics import ADMIN_TIMEOUT_S, KafkaTopics
 from .kafka_waiting import PASSING, PAUSE_S, patiently
 
+_CLOSE_S: Final = 5.0
 _LEAVING_S: Final = 15.0
 """A member that was killed belongs to its group until its session is over: so long a group may seem to be in use."""
 _HAS_MEMBERS: Final = frozenset(
@@ -154,20 +156,19 @@ class KafkaOffsets:
         if not stay:
             return
         places = [their_partition(partition, offset) for partition, offset in stay.items()]
-        request = ConsumerGroupTopicPartitions(group, places)
-
-        def ask() -> None:
-            futures = self._admin.client.alter_consumer_group_offsets([request], request_timeout=ADMIN_TIMEOUT_S)
-            for place in futures[group].result().topic_partitions or ():
-                if place.error is not None:
-                    raise KafkaException(place.error)
-
-        self._once_empty(group, ask, "could not be stored")
+        commits = BoundedCommit(self._asker(group))
+        try:
+            self._once_empty(group, lambda: commits.commit(places, ADMIN_TIMEOUT_S), "could not be stored")
+        finally:
+            commits.close_client(_CLOSE_S)
 
     def delete(self, group: str) -> None:
         """A group that does not exist is fine. Raises `LogError` (it has members), `Retriable`, `Fatal`."""
 
         def ask() -> None:
+            self._admin.client.list_topics(
+                timeout=ADMIN_TIMEOUT_S
+            )  # not while no broker answers: librdkafka issue 4605
             self._admin.client.delete_consumer_groups([group], request_timeout=ADMIN_TIMEOUT_S)[group].result()
 
         self._once_empty(group, ask, "could not be deleted")
