@@ -26,7 +26,7 @@ with Task(values(root, **options)) as task:
     task.put(topic.put({"id": 0, "name": "x", "qty": 0}))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for start in range(1, rows, 2000):
-        task.write([topic.put({"id": n, "name": f"{n:x}" * 300, "qty": n % 20}) for n in range(start, start + 2000)])
+        task.write([topic.put({"id": n, "name": f"{n:x}" * 500, "qty": n % 20}) for n in range(start, start + 2000)])
     task.sink.flush()
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before * 1024))
 """
@@ -35,9 +35,9 @@ MB = 1024 * 1024
 
 @pytest.mark.parametrize("mode", ["change.log", "latest.state"])
 def test_bounded(tmp_path: Path, mode: str) -> None:
-    """150 MB of rows through a task that may hold 32 MB. Arrow's pool, encoder and a commit's file come on top."""
+    """240 MB of rows through a task that may hold 32 MB. Arrow's pool, encoder and a commit's file come on top."""
     arguments = [sys.executable, "-c", SCRIPT, str(tmp_path), mode, str(32 * MB), "100000"]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run(arguments, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) < 140 * MB
+    assert json.loads(done.stdout) < 200 * MB
