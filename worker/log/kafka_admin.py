@@ -15,6 +15,8 @@ from typing import Any, Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from headwater.worker.api import HeadwaterError
+
 from .kafka_client_logs import client_logger
 from .kafka_errors import Connection, refused_settings
 
@@ -44,6 +46,10 @@ class Admin:
             return AdminClient(self._given, logger=_librdkafka)
         except (KafkaException, ValueError) as error:
             raise refused_settings(error) from error
+
+    def error(self, error: KafkaException, what: str) -> HeadwaterError:
+        """What to raise for a request that failed; see `Connection.error`."""
+        return self._connection.error(error, what)
 
     @property
     def client(self) -> AdminClient:

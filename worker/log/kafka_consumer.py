@@ -112,7 +112,7 @@ class KafkaConsumer:
         group = self._needed_group()
         self._leave()
         self._let_go(list(self._reading.positions))
-        self._membership = Membership(self._settings, self._admin, self._connection, group, member)
+        self._membership = Membership(self._settings, self._admin, group, member)
         self._first = True
         self._callbacks = (on_assigned, on_revoked)
         self._suspect = self._broken = False

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError, KafkaException
 from headwater.worker.api import Fenced, Retriable
 
 from .kafka_admin import Admin
-from .kafka_errors import FENCED, Connection
+from .kafka_errors import FENCED
 from .kafka_waiting import patiently
 
 log = logging.getLogger(__name__)
@@ -42,13 +42,11 @@ class Membership:
         self,
         settings: Mapping[str, str],
         admin: Admin,
-        connection: Connection,
         group: str,
         member: tuple[int, int],
     ) -> None:
         self._settings = settings
         self._admin = admin
-        self._connection = connection
         self._group = group
         index, self._members = member
         self.instance = f"{group}-{index}-of-{self._members}"
@@ -67,7 +65,7 @@ class Membership:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return []
-            raise self._connection.error(error, f"the members of group {self._group} could not be read") from error
+            raise self._admin.error(error, f"the members of group {self._group} could not be read") from error
         return [(own[:-_UUID_LENGTH], own) for own in ids]
 
     def _member_ids(self) -> list[str]:
