@@ -90,7 +90,7 @@ RENAMED: Final[Mapping[str, str]] = {
 
 WITHOUT_EFFECT: Final = frozenset(
     {
-        "socket.connection.setup.timeout.max.ms", "max.block.ms", "metadata.max.idle.ms", "metric.reporters",
+        "socket.connection.setup.timeout.max.ms", "metadata.max.idle.ms", "metric.reporters",
         "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms", "enable.metrics.push",
         "partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms", "default.api.timeout.ms",
         "max.poll.records",

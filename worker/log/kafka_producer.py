@@ -17,10 +17,9 @@ from .kafka_client_logs import client_logger
 from .kafka_errors import Connection, refused_settings
 from .kafka_messages import Placed, Placement
 from .kafka_offsets import their_partition
+from .kafka_settings import MAX_BLOCK
 from .kafka_topics import KafkaTopics
 
-_ANSWER_S: Final = 60.0
-"""Longest wait for the brokers within one call."""
 _CLOSE_S: Final = 5.0
 _ROOM_S: Final = 0.05
 _librdkafka: Final = client_logger(__name__)
@@ -46,8 +45,9 @@ class KafkaProducer:
         self._undelivered: tuple[KafkaError, str] | None = None
         self._placement = Placement(topics, int(settings.get("batch.size", "1000000")), self._flush_for_room)
         self._groups: dict[str, Any] = {}
+        self._answer_s = int(settings[MAX_BLOCK]) / 1000
         given: dict[str, Any] = {
-            **settings,
+            **{name: value for name, value in settings.items() if name != MAX_BLOCK},
             "enable.idempotence": "true",
             "delivery.report.only.error": True,
             "error_cb": self._connection.heard,
@@ -64,7 +64,7 @@ class KafkaProducer:
     def init_transactions(self) -> None:
         self._needs_id()
         self._expect(_State.NEW, "init_transactions")
-        self._ask(lambda: self._producer.init_transactions(_ANSWER_S), "could not be initialised", _State.NEW)
+        self._ask(lambda: self._producer.init_transactions(self._answer_s), "could not be initialised", _State.NEW)
         self._state = _State.IDLE
 
     def begin(self) -> None:
@@ -105,7 +105,7 @@ class KafkaProducer:
         """As soon as there is room in librdkafka's queue."""
         message, partition, timestamp_ms = placed
         headers: Any = list(message.headers) if message.headers else None
-        deadline = time.monotonic() + _ANSWER_S
+        deadline = time.monotonic() + self._answer_s
         while True:
             self._producer.poll(_ROOM_S)
             try:
@@ -121,7 +121,7 @@ class KafkaProducer:
             except BufferError as error:
                 if time.monotonic() > deadline:
                     full = KafkaException(KafkaError(KafkaError._QUEUE_FULL))
-                    raise self._failed(full, f"no broker took records for {_ANSWER_S:.0f} s") from error
+                    raise self._failed(full, f"no broker took records for {self._answer_s:.0f} s") from error
 
     def send_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         self._expect(_State.OPEN, "send_offsets")
@@ -130,7 +130,7 @@ class KafkaProducer:
         places = [their_partition(partition, offset) for partition, offset in offsets.items()]
         what = f"offsets of group {group} could not be sent"
         self._ask(
-            lambda: self._producer.send_offsets_to_transaction(places, self._metadata(group), _ANSWER_S),
+            lambda: self._producer.send_offsets_to_transaction(places, self._metadata(group), self._answer_s),
             what,
             _State.FAILED,
         )
@@ -146,14 +146,14 @@ class KafkaProducer:
 
     def commit(self) -> None:
         self._expect(_State.OPEN, "commit")
-        self._ask(lambda: self._producer.commit_transaction(_ANSWER_S), "could not be committed", _State.FAILED)
+        self._ask(lambda: self._producer.commit_transaction(self._answer_s), "could not be committed", _State.FAILED)
         self._state = _State.IDLE
 
     def abort(self) -> None:
         """Nothing open: does nothing. After `Retriable` this producer has to be replaced: a new one's
         `init_transactions` settles what became of the transaction."""
         if self._state in (_State.OPEN, _State.FAILED):
-            self._ask(lambda: self._producer.abort_transaction(_ANSWER_S), "could not be aborted", _State.DEAD)
+            self._ask(lambda: self._producer.abort_transaction(self._answer_s), "could not be aborted", _State.DEAD)
             self._state = _State.IDLE
         else:
             self._expect(_State.IDLE, "abort")
@@ -164,7 +164,7 @@ class KafkaProducer:
 
     def _flush_for_room(self) -> None:
         try:
-            left = self._producer.flush(_ANSWER_S)
+            left = self._producer.flush(self._answer_s)
         except KafkaException as error:
             raise self._failed(error, "records could not be sent") from error
         failed, self._undelivered = self._undelivered, None
@@ -173,7 +173,7 @@ class KafkaProducer:
             raise self._failed(KafkaException(cause), f"records for topic {topic} were not taken")
         if left:
             late = KafkaException(KafkaError(KafkaError._TIMED_OUT))
-            raise self._failed(late, f"{left} records were not acknowledged within {_ANSWER_S:.0f} s")
+            raise self._failed(late, f"{left} records were not acknowledged within {self._answer_s:.0f} s")
 
     def close(self) -> None:
         """Without transactions: flushes first, and raises what `flush` does."""

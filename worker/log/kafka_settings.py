@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 _said: set[str] = set()
 """Options without effect of which the log has heard already."""
 
+MAX_BLOCK: Final = "max.block.ms"
+"""Not librdkafka's: how long one call of a producer may wait for the brokers. `KafkaProducer` takes it out."""
+
 _DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
     "producer": {
         "acks": "all",
@@ -41,6 +44,7 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
         "queue.buffering.max.kbytes": "262144",
         "message.timeout.ms": "60000",
         "transaction.timeout.ms": "60000",
+        MAX_BLOCK: "60000",
         "topic.metadata.propagation.max.ms": "10000",
     },
     "consumer": {

@@ -38,10 +38,10 @@ def settle(log: Log, partitions: Iterable[TopicPartition], timeout_s: float = 60
     """Wait until the transactions that have ended are over for readers too: brokers write their end a moment later."""
     chosen = list(partitions)
 
-    def over() -> bool:
-        return log.end_offsets(chosen) == log.end_offsets(chosen, Isolation.READ_UNCOMMITTED)
-
-    eventually(over, timeout_s, "no open transaction")
+    deadline = time.monotonic() + timeout_s
+    while (committed := log.end_offsets(chosen)) != (ends := log.end_offsets(chosen, Isolation.READ_UNCOMMITTED)):
+        assert time.monotonic() < deadline, f"a transaction is open after {timeout_s} s: {committed} of {ends}"
+        time.sleep(0.02)
 
 
 def drain(
