@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 
 from headwater.worker.runtime.supervisor import Supervisor
@@ -258,6 +260,76 @@ def test_a_sink_into_postgres(stage: Stage, database: Database, where: str) -> N
         end(second, stage, view.look)
     newest = {n % 50: n for n in sorted(scene.numbers())}
     assert view.newest == newest
+
+
+class ParquetNumbers:
+    """A change log in files: each number in it once, and none goes again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seen: set[int] = set()
+
+    def config(self, scene: Scene) -> dict[str, str]:
+        return {
+            "name": scene.view,
+            "connector.class": "ParquetSink",
+            "topics": scene.topic,
+            "table.name.format": "numbers",
+            "path": str(self.folder),
+            "rotate.schedule.interval.ms": "200",
+        }
+
+    def look(self) -> None:
+        numbers = self._numbers()
+        found = set(numbers)
+        assert len(found) == len(numbers), f"{len(numbers) - len(found)} rows come twice"
+        assert found >= self.seen, f"{len(self.seen - found)} rows are gone"
+        self.seen = found
+
+    def _numbers(self) -> list[int]:
+        try:
+            current = json.loads((self.folder / "current.json").read_text())
+        except FileNotFoundError:
+            return []
+        files = current["tables"].get("numbers", {"files": []})["files"]
+        return [n for file in files[1:] for n in pq.read_table(file, columns=["n"])["n"].to_pylist()]
+
+    def unpublished(self) -> int:
+        """How many data files there are that no reader is told of."""
+        named = (self.folder / "current.json").read_text()
+        return sum(path.name not in named for path in self.folder.glob("g1/data/**/*.parquet"))
+
+
+@pytest.mark.parametrize("where", ["anywhere", "before the manifest"])
+def test_a_sink_into_parquet(stage: Stage, tmp_path: Path, where: str) -> None:
+    """Anywhere but with the log's lock, or with files written that no manifest names yet."""
+    scene, view = stage.scene, ParquetNumbers(tmp_path / "view")
+
+    def here() -> bool:
+        free = not isinstance(stage.log, Embedded) or not stage.log.transaction_is_open()
+        return free and (where == "anywhere" or view.unpublished() > 0)
+
+    with supervising() as first, supervising() as second, Watch(view.look):
+        second.run("source", work(scene.spec(stage.count())))
+        sink = work(scene.spec(view.config(scene) | NEVER_AGAIN))
+        first.run("zombie", sink)
+        eventually(lambda: len(view.seen) > 200)
+        zombie = pid_of(first, scene.view)
+        stop_where(zombie, here)
+        second.run("successor", sink)
+        grown(view)
+        os.kill(zombie, signal.SIGCONT)
+        eventually(lambda: state_of(first, scene.view)["state"] == "FAILED")
+        grown(view)
+        assert state_of(second, scene.view)["state"] == "RUNNING"
+        end(second, stage, view.look)
+    assert view.seen == set(scene.numbers())
+
+
+def grown(view: ParquetNumbers) -> None:
+    """Wait until readers see more."""
+    before = len(view.seen)
+    eventually(lambda: len(view.seen) > before + 200)
 
 
 def end(supervisor: Supervisor, stage: Stage, look: Callable[[], None]) -> None:
