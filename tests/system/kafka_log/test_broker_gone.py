@@ -14,6 +14,8 @@ from headwater.worker.log import Log, Message, Producer, open_log
 from tests.contract.log.reading import drain, partitions_of, read_all
 from tests.servers.kafka import KafkaServer, running
 
+pytestmark = pytest.mark.system
+
 KILLS = 3
 RECORDS = 200
 
