@@ -33,6 +33,7 @@ class Disturbances:
         self._source = source
         self._chance = chance
         self._pauses = random.Random(chance.random())  # so that their number does not change what comes next
+        self._deck: list[str] = []
         self._timers: list[threading.Timer] = []
         self.told: list[str] = []
         self.done: Counter[str] = Counter()
@@ -42,11 +43,12 @@ class Disturbances:
         return sum(number for what, number in self.done.items() if what != "freeze")
 
     def next(self) -> None:
-        """One of them, chosen at random."""
-        kinds = ["worker", "task", "task", "job", "job", "cut", "cut", "server", "freeze"]
-        if self._log.broker is not None:
-            kinds.append("broker")
-        what = self._chance.choice(kinds)
+        """The next card of a shuffled deck, which holds ten kills, some of each kind."""
+        if not self._deck:
+            self._deck = ["worker", "task", "task", "job", "job", "cut", "cut", "server", "freeze"]
+            self._deck += ["cut", "server"] if self._log.broker is None else ["broker", "broker"]
+            self._chance.shuffle(self._deck)
+        what = self._deck.pop()
         if getattr(self, what)():
             self.done[what] += 1
             self.told.append(what)

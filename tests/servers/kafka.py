@@ -40,8 +40,8 @@ SETTINGS = {
     "group.min.session.timeout.ms": "1000",
     "controller.listener.names": "CONTROLLER",
     "auto.create.topics.enable": "false",
-    "broker.session.timeout.ms": "2000",  # after kill -9 the broker may register anew once its old session is over
-    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "6000",  # after kill -9 the broker may register anew once its old session is over
+    "broker.heartbeat.interval.ms": "1000",
 }
 """`log.cleaner.*` and retention checks stay at the broker's defaults; a test that needs them fast passes settings."""
 
@@ -131,7 +131,7 @@ class KafkaServer:
         if spawn(command, self.log).wait() != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{self.log.read_text()[-3000:]}")
 
-    def start(self, timeout_s: float = 90) -> KafkaServer:
+    def start(self, timeout_s: float = 180) -> KafkaServer:
         self._process = spawn(self._java("kafka.Kafka", str(self._properties)), self.log)
         deadline = time.monotonic() + timeout_s
         while True:
