@@ -28,6 +28,7 @@ from .run_files import RunFiles
 from .terminal import print_json, say
 
 TICK_S: Final = 0.25
+STARTING_TICK_S: Final = 0.02
 INTERRUPTED: Final = 130
 
 
@@ -103,9 +104,10 @@ class _Run:
         self.statuses: list[dict[str, Any]] = []
 
     def until_end(self, connectors: list[ConnectorFile], until_caught_up: bool) -> int:
-        """The exit status. Raises `NotCaughtUp` where a connector fails for good and its end was to be waited for."""
+        """The exit status. Raises what `Standalone.start` does; `NotCaughtUp` where a connector fails for good and
+        its end was to be waited for; `KeyboardInterrupt` before all is started."""
         worker = self._worker
-        worker.start()
+        self._start()
         server = None
         try:
             self._files.apply(worker, connectors)
@@ -125,6 +127,23 @@ class _Run:
             if server is not None:
                 server.stop()
             worker.stop()
+
+    def _start(self) -> None:
+        """Ctrl-C is not kept waiting by brokers that do not answer: nothing runs yet that would have to be ended."""
+        started: Future[None] = Future()
+
+        def start() -> None:
+            try:
+                self._worker.start()
+                started.set_result(None)
+            except BaseException as error:
+                started.set_exception(error)
+
+        threading.Thread(target=start, name="start", daemon=True).start()
+        while not started.done():
+            if self._stopping.wait(STARTING_TICK_S):
+                raise KeyboardInterrupt
+        started.result()
 
     def _outcome(self, caught_up: Future[bool] | None) -> int:
         if caught_up is None:

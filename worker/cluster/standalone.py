@@ -79,6 +79,9 @@ class Standalone:
             self.supervisor.start()
             self._reconciler.start()
             threading.Thread(target=self._maintain, name="log-maintenance", daemon=True).start()
+        except Retriable as error:
+            self._lock.release()
+            raise LogError(f"{error}. This worker was not started: start it again once that is mended") from error
         except BaseException:
             self._lock.release()
             raise

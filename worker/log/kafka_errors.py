@@ -174,7 +174,7 @@ class Connection:
         if code in (KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND):
             return "Fewer replicas are in sync than the topic's min.insync.replicas; Headwater tries again"
         return (
-            f"Headwater tries again. Are the brokers {self.servers} up and reachable from here, and does "
+            f"Are the brokers {self.servers} up and reachable from here, and does "
             f"security.protocol fit their listener?{reason}"
         )
 

@@ -130,3 +130,27 @@ def test_a_graceful_end_reads_nothing_twice(scene: Scene, sig: signal.Signals) -
     ended = run(scene, "--until-caught-up", "--listen", "none")
     assert ended.returncode == 0, ended.stderr
     assert scene.rows() == list(range(501))
+
+
+def test_brokers_that_do_not_answer_are_named_and_keep_nobody_waiting(scene: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections come about, and that is all
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        workers = []
+        for name in ("waits", "interrupted"):
+            file = scene.folder / f"{name}.yaml"
+            file.write_text(f"bootstrap.servers: {address}\n")
+            command = [*COMMAND, "run", str(scene.source_file), "--worker", str(file), "--listen", "none"]
+            command += ["--data", str(scene.folder / name)]
+            workers.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        waits, interrupted = workers
+        silent.settimeout(120)
+        asked = [silent.accept()[0] for _ in workers]
+        time.sleep(1)
+        interrupted.send_signal(signal.SIGINT)
+        assert interrupted.communicate(timeout=120)[1].endswith("interrupted\n")
+        assert interrupted.returncode == 130
+        said = waits.communicate(timeout=120)[1]
+        assert waits.returncode == 1
+        assert address in said and "This worker was not started" in said, said
+        for one in asked:
+            one.close()
