@@ -114,7 +114,7 @@ class PostgresServer:
         command += ["-h", "127.0.0.1"]
         for name, value in self.settings.items():
             command += ["-c", f"{name}={value}"]
-        self._process = spawn(command, self.log)
+        self._process = spawn(command, self.log, orphan=signal.SIGQUIT)
         deadline = time.monotonic() + timeout_s
         while True:
             try:

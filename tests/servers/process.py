@@ -25,15 +25,23 @@ def free_port() -> int:
         return port
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(orphan: signal.Signals) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, orphan)
 
 
 def spawn(
-    command: Sequence[str | Path], log: Path, as_server_user: bool = True, env: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    as_server_user: bool = True,
+    env: Mapping[str, str] | None = None,
+    orphan: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """Start in a session of its own, output appended to `log`; root gives its rights away first."""
+    """Start in a session of its own, output appended to `log`; root gives its rights away first.
+
+    `orphan`: what the process gets when this one dies. A Java machine answers SIGQUIT with a list of its threads and
+    lives on; PostgreSQL takes its children along at SIGQUIT alone.
+    """
     drop = {"user": SERVER_USER, "group": "nogroup", "extra_groups": []} if as_server_user and is_root() else {}
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -42,7 +50,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl, no locks
+            preexec_fn=lambda: _die_with_parent(orphan),  # noqa: PLW1509 - one prctl, no locks
             env={**os.environ, **(env or {})},
             cwd="/",
             **drop,  # type: ignore[call-overload]
