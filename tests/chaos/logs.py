@@ -7,7 +7,7 @@ from typing import Protocol
 
 from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from headwater.worker.log.file_lock import FileLock
 from tests.servers.kafka import KafkaServer
@@ -32,7 +32,7 @@ class LogUnderTest(Protocol):
 
 class Embedded:
     name = "embedded"
-    broker = None
+    broker: KafkaServer | None = None
     compacts_at_once = True
 
     def __init__(self, data: Path, prefix: str) -> None:
@@ -82,7 +82,7 @@ class Kafka:
         try:
             topics = self._admin.list_topics(timeout=2).topics
             asked = {
-                KafkaPartition(name, number): OffsetSpec.latest()
+                KafkaPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
                 for name, info in topics.items()
                 if name.startswith(self._prefix)
                 for number in info.partitions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -97,7 +97,7 @@ class KafkaStream:
             tp = TopicPartition(str(message.topic()), int(message.partition() or 0))
             if error is None:
                 self._ended[tp] = False
-                headers = [(name, bytes(value)) for name, value in message.headers() or ()]
+                headers: Any = message.headers() or ()
                 found.append(
                     Message(
                         tp.topic,
@@ -105,7 +105,7 @@ class KafkaStream:
                         message.value(),
                         headers,
                         partition=tp.partition,
-                        offset=int(message.offset()),
+                        offset=int(message.offset() or 0),
                     )
                 )
             elif error.code() == KafkaError._PARTITION_EOF:

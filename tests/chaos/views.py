@@ -61,7 +61,7 @@ class View(Protocol):
 
 class PostgresView:
     name = "chaos-postgres"
-    tables = list(TABLES)
+    tables: Sequence[str] = list(TABLES)
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
@@ -81,7 +81,7 @@ class ParquetView:
         """`mode`: change-log or latest-state."""
         self.name = f"chaos-{mode}"
         self._mode = mode.replace("-", ".")
-        self.tables = list(TABLES) if mode == "change-log" else KEYED
+        self.tables: Sequence[str] = list(TABLES) if mode == "change-log" else KEYED
         self.folder = folder / self.name
 
     def config(self) -> str:
