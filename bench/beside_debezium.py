@@ -39,6 +39,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--warm-rows", type=int, default=50_000, help="read by each worker before it is timed [50000]")
     parser.add_argument("--table", choices=TABLES, default="flights", help="20 columns or 10 of more types [flights]")
     parser.add_argument("--debezium", default="3.7", help="versions of its source: 3.7, 3.7,3.3 or none [3.7]")
+    parser.add_argument("--debezium-by-default", action="store_true", help="not with larger batches")
     parser.add_argument("--schemas", choices=("on", "off"), default="on", help="in JSON; off: sources only [on]")
     parser.add_argument("--compression", default="lz4", help="of the topics, e.g. none [lz4]")
     parser.add_argument("--at-least-once", action="store_true", help="exactly-once sources off, for all")
@@ -57,6 +58,7 @@ def wanted_of(given: argparse.Namespace) -> Wanted:
         changes=given.changes or given.rows,
         warm_rows=min(given.rows, given.warm_rows),
         debezium=[] if given.debezium == "none" else given.debezium.split(","),
+        debezium_by_default=given.debezium_by_default,
         paths=[path for path in PATHS if path not in without],
         shape=Shape(given.schemas == "on", given.compression, not given.at_least_once),
     )

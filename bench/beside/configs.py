@@ -13,6 +13,8 @@ INTERNAL = ("config", "offset", "status")
 DEBEZIUM_SOURCE = {
     "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
     "plugin.name": "pgoutput",
+}
+DEBEZIUM_LARGER = {
     "max.batch.size": "8192",
     "max.queue.size": "32768",
     "poll.interval.ms": "50",
@@ -95,6 +97,10 @@ def headwater_source(common: Mapping[str, str]) -> dict[str, str]:
 
 
 def debezium_source(common: Mapping[str, str]) -> dict[str, str]:
+    return {**DEBEZIUM_SOURCE, **DEBEZIUM_LARGER, **common}
+
+
+def debezium_source_by_default(common: Mapping[str, str]) -> dict[str, str]:
     return {**DEBEZIUM_SOURCE, **common}
 
 

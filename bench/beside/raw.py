@@ -85,7 +85,11 @@ class RawLimits:
     def produce(self, topic: Topic, rows: int, bootstrap: str, settings: Mapping[str, str | int]) -> Timing:
         """The first records of `topic`, again and again, in transactions, by librdkafka."""
         messages = [{"key": key, "value": value} for key, value in topic.sample(min(rows, 100_000))]
-        queue = {"queue.buffering.max.messages": 2 * TRANSACTION, "queue.buffering.max.kbytes": 2_000_000}
+        queue = {
+            "queue.buffering.max.messages": 2 * TRANSACTION,
+            "queue.buffering.max.kbytes": 2_000_000,
+            "log_level": 0,
+        }
         producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": "bench-raw", **queue, **settings})
         producer.init_transactions(60)
         Topic(bootstrap, RAW_TOPIC).make()

@@ -54,6 +54,7 @@ class Wanted:
     changes: int
     warm_rows: int
     debezium: Sequence[str]
+    debezium_by_default: bool
     paths: Sequence[str]
     shape: Shape
 
@@ -151,7 +152,9 @@ class Run:
         for version in self._wanted.debezium:
             group = f"debezium{version.replace('.', '')}"
             java = partial(self._java, f"Debezium {version}", f"postgres-{version}", group)
-            found.append(self._source(group, java, configs.debezium_source))
+            by_default = self._wanted.debezium_by_default
+            config = configs.debezium_source_by_default if by_default else configs.debezium_source
+            found.append(self._source(group, java, config))
         return found
 
     def _source(

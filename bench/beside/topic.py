@@ -31,7 +31,7 @@ class Topic:
     def __init__(self, bootstrap: str, name: str) -> None:
         self.name = name
         self._bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._partition = TopicPartition(name, 0)
 
     def make(self) -> None:
@@ -78,6 +78,7 @@ class Topic:
             {
                 "bootstrap.servers": self._bootstrap,
                 "group.id": "bench-reader",
+                "log_level": 0,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
