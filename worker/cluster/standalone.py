@@ -112,6 +112,13 @@ class Standalone:
                     option = f"{what}.storage.replication.factor"
                     hint = f". {option} is {replicas}: set it to -1 (the brokers' default), or to 1 on a single broker"
                 raise LogError(f"the worker's own topic {name} cannot be used: {error}{hint}") from error
+        for name, found in self.log.topics([topics.configs, topics.views]).items():
+            if found.partitions != 1:
+                raise LogError(
+                    f"the worker's own topic {name} cannot be used: it has {found.partitions} partitions and must have "
+                    "one, or what follows one another would be read in any order. Name another topic in the worker's "
+                    "settings, or let Headwater make this one"
+                )
 
     def _maintain(self) -> None:
         while not self._ending.is_set():

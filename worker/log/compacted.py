@@ -21,7 +21,7 @@ class CompactedDict:
     def __init__(self, log: Log, topic: str, partitions: int = 1, replication_factor: int = -1) -> None:
         """Makes the topic with `partitions` and replicas (-1: as many as the broker's default) where it is missing.
 
-        Raises `LogError` for one that is not compacted.
+        Raises `LogError` for one that is not compacted, or that deletes as well.
         """
         self._log = log
         self._topic = topic
@@ -32,10 +32,11 @@ class CompactedDict:
         if info is None:
             replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
             info, _ = make_topic(log, topic, partitions, {**_COMPACTED, **replicas})
-        if not info.compacted:
+        policy = info.config.get("cleanup.policy", "delete")
+        if policy.strip() != "compact":  # with `compact,delete` as well, keys that rest for long are deleted
             raise LogError(
-                f"topic {topic} has cleanup.policy={info.config.get('cleanup.policy', 'delete')}: old keys would be "
-                "lost there. Set it to compact, or name another topic in the worker's settings."
+                f"topic {topic} has cleanup.policy={policy}: old keys would be lost there. Set it to compact, or name "
+                "another topic in the worker's settings."
             )
         self._partitions = [TopicPartition(topic, number) for number in range(info.partitions)]
         self._consumer = log.consumer()

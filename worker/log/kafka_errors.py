@@ -104,6 +104,11 @@ _REPLICATION_HINT: Final = (
     "errors.deadletterqueue.topic.replication.factor for a dead letter queue; -1 is the brokers' default."
 )
 
+_TRANSACTION_HINT: Final = (
+    "Lower producer.transaction.timeout.ms in the worker file, or producer.override.transaction.timeout.ms in the "
+    "connector's config; or raise transaction.max.timeout.ms on the brokers"
+)
+
 
 class Connection:
     """What a client last heard of its brokers; tells why a call that timed out got no answer."""
@@ -155,6 +160,8 @@ class Connection:
             return Fatal(f"{text}. The user that Headwater connects as lacks rights on {_RIGHTS[code]}: add an ACL")
         if code == KafkaError.INVALID_REPLICATION_FACTOR:
             return LogError(f"{text} {_REPLICATION_HINT}")
+        if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+            return LogError(f"{text}. {_TRANSACTION_HINT}")
         trouble = self.trouble()
         if code in _REFUSED_CREDENTIALS or (
             code in _WAIT and trouble is not None and trouble.code() in _REFUSED_CREDENTIALS

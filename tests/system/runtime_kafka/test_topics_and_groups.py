@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from headwater.worker.api import TopicPartition
 from headwater.worker.cluster.standalone import Standalone
-from headwater.worker.log import LogError
+from headwater.worker.log import LogError, open_log
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import make_upstream
 from tests.servers.kafka import KafkaServer
@@ -84,6 +85,28 @@ def test_three_replicas_on_one_broker_are_refused_by_the_options_name(tmp_path: 
     settings = {name: text for name, text in on_kafka.items() if name != "offset.storage.replication.factor"}
     with pytest.raises(LogError, match=r"offset\.storage\.replication\.factor is 3.*-1"):
         Standalone(settings, tmp_path / "data").start()
+
+
+@pytest.mark.parametrize(
+    ("partitions", "policy", "said"),
+    [(1, "delete", "cleanup.policy=delete"), (1, "compact,delete", "=compact,delete"), (3, "compact", "3 partitions")],
+)
+def test_internal_topics_that_lose_or_mix_records_are_refused(
+    tmp_path: Path, on_kafka: dict[str, str], partitions: int, policy: str, said: str
+) -> None:
+    topic = on_kafka["config.storage.topic"]
+    with closing(open_log(on_kafka, tmp_path)) as log:
+        log.create_topic(topic, partitions, {"cleanup.policy": policy})
+    with pytest.raises(LogError, match=f"own topic {topic} cannot be used: .*{said}"):
+        Standalone(on_kafka, tmp_path / "data").start()
+
+
+def test_a_transaction_longer_than_the_brokers_allow_is_refused_by_the_options_name(
+    tmp_path: Path, supervisor: Supervisor, on_kafka: dict[str, str]
+) -> None:
+    scene = Scene(tmp_path, 10, {**on_kafka, "producer.transaction.timeout.ms": "999999999"})
+    supervisor.run("source", work(scene.spec(scene.source(restart_max_attempts=0))))
+    assert "Lower producer.transaction.timeout.ms" in reason(supervisor, scene.counter)
 
 
 def test_tasks_share_topics_that_appear_later(
