@@ -5,12 +5,15 @@ Keeps the promise of `SinkBatch`: `first` of a batch is `next` of the one before
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from headwater.worker.api import Fatal, TopicPartition
 from headwater.worker.log.contract import Consumer, Isolation, Log, Message
 
 __all__ = ["Intake"]
+
+log = logging.getLogger(__name__)
 
 _POLL_BYTES = 16 * 1024 * 1024
 _POLL_MOST = 10_000
@@ -39,11 +42,12 @@ class Intake:
     def start_at(self, view: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, int]:
         """Take partitions over, at the view's own offsets, else the group's, else from the beginning.
 
-        Raises `Fatal` where the view is ahead of the log: that topic was cut back or made anew.
+        Raises `Fatal` where the view is ahead of the log: that topic was cut back or made anew. Warns where the log
+        no longer holds what comes next.
         """
         without = [tp for tp, offset in view.items() if offset is None]
         stored = self._log.committed(self._group, without) if without else {}
-        begin = self._log.begin_offsets(without) if without else {}
+        begin = self._log.begin_offsets(view) if view else {}
         start = {tp: stored.get(tp, begin.get(tp, 0)) if offset is None else offset for tp, offset in view.items()}
         end = self._log.end_offsets(start, Isolation.READ_UNCOMMITTED) if start else {}
         for tp, offset in start.items():
@@ -52,6 +56,13 @@ class Intake:
                     f"the view stands at offset {offset} of {tp}, but the log ends at {end.get(tp, 0)}: the log was "
                     "cut back or replaced. Rebuild the view from the log as it is now"
                 )
+            if offset < begin.get(tp, 0):
+                log.warning(
+                    "%s: what stood at offsets %d to %d was deleted before this sink had read it, so the view lacks "
+                    "it; going on at %d. Let the topic keep its records until they are read: look at its retention.ms, "
+                    "retention.bytes and cleanup.policy",
+                    tp, offset, begin[tp] - 1, begin[tp],
+                )  # fmt: skip
         self._next.update(start)
         self._held.difference_update(start)
         return start

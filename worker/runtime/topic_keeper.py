@@ -8,6 +8,7 @@ partitions later events of a key would go elsewhere, and nobody could tell which
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 
 import orjson
@@ -24,6 +25,8 @@ __all__ = ["TopicKeeper"]
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY_S = 60.0
+
 
 class TopicKeeper:
     """For one source task, on the thread that reads."""
@@ -34,6 +37,7 @@ class TopicKeeper:
         self._settings = settings
         self._recorded = CompactedDict(the_log, records_topic)
         self._known: dict[str, TopicInfo] = {}
+        self._look_at = time.monotonic() + LOOK_EVERY_S
 
     def ensure(self, topics: Mapping[str, list[str]], ask: Callable[[str], TopicSettings]) -> None:
         """Every topic exists and is as it has to be. `topics`: name -> the source's names for it; `ask`: the source.
@@ -43,6 +47,17 @@ class TopicKeeper:
         for name in topics:
             if name not in self._known:
                 self._known[name] = self._ensure(name, ask(topics[name][0]))
+        if time.monotonic() >= self._look_at:
+            self._look_again()
+            self._look_at = time.monotonic() + LOOK_EVERY_S
+
+    def _look_again(self) -> None:
+        """Somebody may have given a topic more partitions meanwhile, or made it anew."""
+        for name, now in self._log.topics(self._known).items():
+            if now.topic_id != self._known[name].topic_id:
+                del self._known[name]  # with its next record it is looked at as a whole
+            elif now.partitions != self._known[name].partitions:
+                raise _grown(now, self._known[name].partitions)
 
     def _ensure(self, name: str, wanted: TopicSettings) -> TopicInfo:
         group = self._plan.topic_group(name)
@@ -73,17 +88,28 @@ class TopicKeeper:
         value = self._recorded.get(key)
         recorded = orjson.loads(value) if value is not None else None
         if recorded is not None and recorded["topic_id"] == existing.topic_id:
-            self._same(existing, int(recorded["partitions"]), "was made with")
+            if recorded["partitions"] != existing.partitions:
+                raise _grown(existing, recorded["partitions"])
         else:
+            if recorded is not None:
+                log.warning(
+                    "topic %s was deleted and made anew: what it held is gone, and views of it stop. To have all rows "
+                    "there again, let the connector take a new snapshot",
+                    existing.name,
+                )
             note = {"format": 1, "topic_id": existing.topic_id, "partitions": existing.partitions}
             self._recorded.put(key, orjson.dumps(note))
-        if wanted is not None:
-            self._same(existing, wanted, "is configured with")
-
-    def _same(self, existing: TopicInfo, number: int, how: str) -> None:
-        if existing.partitions != number:
+        if wanted is not None and wanted != existing.partitions:
             raise Fatal(
-                f"topic {existing.name} {how} {number} partition(s) and has {existing.partitions}: events of one key "
-                "would no longer stand in one partition. Set topic.creation.default.partitions to "
+                f"topic {existing.name} is configured with {wanted} partition(s) and has {existing.partitions}: events "
+                "of one key would no longer stand in one partition. Set topic.creation.default.partitions to "
                 f"{existing.partitions}, or let the connector write to a new topic"
             )
+
+
+def _grown(topic: TopicInfo, before: int) -> Fatal:
+    return Fatal(
+        f"topic {topic.name} was made with {before} partition(s) and has {topic.partitions}: events of one key would "
+        "no longer stand in one partition. Kafka takes no partition away again: let the connector write to a new "
+        "topic, with a new snapshot"
+    )

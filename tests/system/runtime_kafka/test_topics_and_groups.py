@@ -7,10 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
-from headwater.worker.api import TopicPartition
+from headwater.worker.api import Fatal, TopicPartition, TopicSettings
 from headwater.worker.cluster.standalone import Standalone
+from headwater.worker.config.plan import build_plan
 from headwater.worker.log import LogError, open_log
+from headwater.worker.runtime import topic_keeper
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import make_upstream
 from tests.servers.kafka import KafkaServer
@@ -107,6 +110,31 @@ def test_a_transaction_longer_than_the_brokers_allow_is_refused_by_the_options_n
     scene = Scene(tmp_path, 10, {**on_kafka, "producer.transaction.timeout.ms": "999999999"})
     supervisor.run("source", work(scene.spec(scene.source(restart_max_attempts=0))))
     assert "Lower producer.transaction.timeout.ms" in reason(supervisor, scene.counter)
+
+
+def test_partitions_that_are_added_under_a_running_source_stop_it(
+    tmp_path: Path, on_kafka: dict[str, str], kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    scene = Scene(tmp_path, 10, on_kafka)
+    plan = build_plan(scene.source(), on_kafka)
+    monkeypatch.setattr(topic_keeper, "LOOK_EVERY_S", 0.0)
+    names, shape = {scene.topic: [scene.topic]}, TopicSettings(2, {})
+    with closing(scene.log()) as log:
+        keeper = topic_keeper.TopicKeeper(log, plan, on_kafka, on_kafka["topics.storage.topic"])
+        keeper.ensure(names, lambda _: shape)
+        log.delete_topic(scene.topic)
+        eventually(lambda: scene.topic not in log.topics())
+        log.create_topic(scene.topic, 2, {})
+        keeper.ensure(names, lambda _: shape)
+        keeper.ensure(names, lambda _: shape)
+        assert f"topic {scene.topic} was deleted and made anew" in caplog.text
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        admin.create_partitions([NewPartitions(scene.topic, 3)])[scene.topic].result()
+        eventually(lambda: log.topics([scene.topic])[scene.topic].partitions == 3)
+        for one in (keeper, topic_keeper.TopicKeeper(log, plan, on_kafka, on_kafka["topics.storage.topic"])):
+            with pytest.raises(Fatal, match=r"was made with 2 partition\(s\) and has 3.*new topic"):
+                one.ensure(names, lambda _: shape)
 
 
 def test_tasks_share_topics_that_appear_later(

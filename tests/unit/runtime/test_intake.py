@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ def test_a_view_ahead_of_the_log_is_an_error(tmp_path: Path) -> None:
     log = filled(tmp_path, 10)
     with pytest.raises(Fatal, match="log ends at 10"):
         intake(log, 11)
+    log.close()
+
+
+def test_records_that_were_deleted_unread_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = filled(tmp_path, 10)
+    log.alter_topic("orders", {"retention.ms": "0"})
+    eventually_gone = time.monotonic() + 60
+    while log.begin_offsets([TP])[TP] < 10:
+        log.maintain(1.0)
+        assert time.monotonic() < eventually_gone
+    producer = log.producer()
+    producer.send([Message("orders", b"k", b"10")])
+    producer.flush()
+    log.alter_topic("orders", {"retention.ms": "-1"})
+    assert read(intake(log, 7)) == [10]
+    assert "orders-0: what stood at offsets 7 to 9 was deleted before this sink had read it" in caplog.text
     log.close()
 
 
