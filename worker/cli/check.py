@@ -14,6 +14,7 @@ from headwater.worker.config.lint import lint_files
 from headwater.worker.config.load import ConnectorFile
 from headwater.worker.runtime.plugin_process import run_plugin_call
 
+from .check_log import check_log
 from .lint import as_document, print_problems, read_worker
 from .parameters import config_files, json_output, worker_file
 from .terminal import print_json, print_table
@@ -24,9 +25,9 @@ from .terminal import print_json, print_table
 @worker_file
 @json_output
 def command(files: tuple[Path, ...], worker_path: Path | None, as_json: bool) -> int:
-    """Lint these FILEs, then ask the servers that they name what is missing there. Changes nothing.
+    """Lint these FILEs, then ask the servers that they name, and the worker's brokers, what is missing there.
 
-    Exit status 1 where there is an error.
+    Changes nothing. Exit status 1 where there is an error.
     """
     worker = read_worker(worker_path)
     connectors, problems = lint_files(files, worker)
@@ -34,8 +35,10 @@ def command(files: tuple[Path, ...], worker_path: Path | None, as_json: bool) ->
               if connector.path == problem.path and _belongs(problem.line, connector, connectors)}  # fmt: skip
     sound = [connector for connector in connectors if (connector.path, connector.name) not in broken]
     with ThreadPoolExecutor(4) as pool:
+        asked_log = pool.submit(check_log, worker)
         answers = list(pool.map(lambda connector: _ask(connector, worker), sound))
-    findings = [dict(finding, connector=c.name) for c, found in zip(sound, answers, strict=True) for finding in found]
+    findings = asked_log.result()
+    findings += [dict(finding, connector=c.name) for c, found in zip(sound, answers, strict=True) for finding in found]
     if as_json:
         print_json({"problems": [as_document(problem) for problem in problems], "findings": findings})
     else:

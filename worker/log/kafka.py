@@ -55,19 +55,7 @@ class KafkaLog:
         self._offsets = KafkaOffsets(self._admin, chosen[Role.CONSUMER], self._topics, self._connection)
 
     def create_topic(self, name: str, partitions: int, config: Mapping[str, str]) -> TopicInfo:
-        self._check_open()
-        options = dict(config)
-        replicas = options.pop("replication.factor", "-1")
-        if partitions < 1:
-            raise LogError(f"topic {name}: {partitions} partitions are not possible, at least 1")
-        try:
-            topic = NewTopic(name, partitions, replication_factor=int(replicas), config=options)
-            futures = self._admin.client.create_topics([topic], request_timeout=ADMIN_TIMEOUT_S)
-            futures[name].result()
-        except (ValueError, TypeError) as error:
-            raise LogError(f"topic {name!r} cannot be made: {error}") from error
-        except KafkaException as error:
-            raise self._connection.error(error, f"topic {name!r} could not be made") from error
+        self._create(name, partitions, config)
         self._topics.forget(name)
         deadline = time.monotonic() + _SEEN_S
         while time.monotonic() < deadline:
@@ -76,6 +64,26 @@ class KafkaLog:
                 return info
             time.sleep(0.05)
         raise Retriable(f"topic {name} was made, but no broker tells of it after {_SEEN_S:.0f} s")
+
+    def would_create(self, name: str, partitions: int, config: Mapping[str, str]) -> None:
+        """Raises what the brokers say against `create_topic`; makes nothing."""
+        self._create(name, partitions, config, only_ask=True)
+
+    def _create(self, name: str, partitions: int, config: Mapping[str, str], only_ask: bool = False) -> None:
+        self._check_open()
+        options = dict(config)
+        replicas = options.pop("replication.factor", "-1")
+        if partitions < 1:
+            raise LogError(f"topic {name}: {partitions} partitions are not possible, at least 1")
+        try:
+            topic = NewTopic(name, partitions, replication_factor=int(replicas), config=options)
+            client = self._admin.client
+            futures = client.create_topics([topic], request_timeout=ADMIN_TIMEOUT_S, validate_only=only_ask)
+            futures[name].result()
+        except (ValueError, TypeError) as error:
+            raise LogError(f"topic {name!r} cannot be made: {error}") from error
+        except KafkaException as error:
+            raise self._connection.error(error, f"topic {name!r} could not be made") from error
 
     def topics(self, names: Iterable[str] | None = None) -> dict[str, TopicInfo]:
         """None: all but Kafka's internal ones."""
