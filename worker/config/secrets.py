@@ -23,9 +23,12 @@ SHORTEST_SECRET: Final = 3
 """Shorter values are not looked for in texts: they would blot out half of every message."""
 
 _SECRET_NAME: Final = re.compile(
-    r"password|passwd|passphrase|secret|credential|jaas|token|api\.?key|private\.?key|ssl\.keystore\.key", re.IGNORECASE
+    r"password|passwd|passphrase|secret|credential|jaas|token|api\.?key|private\.?key"
+    r"|ssl\.keystore\.key|ssl\.key\.pem|oauthbearer\.config",
+    re.IGNORECASE,
 )
 _URL_PASSWORD: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)([^\s/@]+)(@)", re.IGNORECASE)
+_IN_JAAS: Final = re.compile(r'(?:password|secret)\s*=\s*"([^"]+)"', re.IGNORECASE)
 _KEYWORD_PASSWORD: Final = re.compile(r"\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&;'\"]+)", re.IGNORECASE)
 
 
@@ -86,6 +89,7 @@ def secret_values(raw: Mapping[str, str], expanded: Mapping[str, str], secret_op
         secret = option in named or is_secret_name(option)
         if secret:
             found.add(value)
+            found.update(_IN_JAAS.findall(value))
         if text != value:
             held = filled_in.get(option, {value})
             found |= held if secret else held - plain

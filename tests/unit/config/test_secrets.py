@@ -52,7 +52,15 @@ def test_what_counts_as_secret() -> None:
     assert secret_values(raw, expanded, {"x.opaque"}) == {"literal", "pass@word", "db.example.com", "zzz"}
     assert is_secret_name("sasl.jaas.config")
     assert is_secret_name("aws.secret.access.key")
+    assert is_secret_name("producer.override.ssl.key.pem")
+    assert is_secret_name("sasl.oauthbearer.config")
     assert not is_secret_name("tasks.max")
+    assert not is_secret_name("ssl.key.location")
+
+
+def test_the_password_within_a_jaas_config() -> None:
+    jaas = {"sasl.jaas.config": 'org.example.PlainLoginModule required username="hw" password="hush7";'}
+    assert Redactor(secret_values(jaas, jaas)).redact("hw: hush7 was refused") == "hw: *** was refused"
 
 
 def test_what_the_config_says_in_plain_words_is_no_secret() -> None:
