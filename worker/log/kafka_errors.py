@@ -180,6 +180,8 @@ class Connection:
         reason = f" Last heard: {trouble.str()}" if trouble is not None else ""
         if code in (KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND):
             return "Fewer replicas are in sync than the topic's min.insync.replicas; Headwater tries again"
+        if code == KafkaError.KAFKA_STORAGE_ERROR:
+            return "A broker cannot write to its disk, or read from it; is it full?"
         return (
             f"Are the brokers {self.servers} up and reachable from here, and does "
             f"security.protocol fit their listener?{reason}"
