@@ -41,13 +41,19 @@ def _opened(storage: Storage, path: str) -> Iterator[Any]:
         with storage.open_input(path) as source, pq.ParquetFile(source, pre_buffer=True) as file:
             yield file
     except pa.ArrowInvalid as error:
-        raise Fatal(
-            f"{storage.root}/{path} is damaged or no Parquet file ({error}). Nothing was changed. Files of a view are "
-            "never changed once they are visible: look for what else writes there, then rebuild the view."
-        ) from error
+        raise Fatal(_damaged(storage, path, error)) from error
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno is None:  # not from the system: pyarrow could not decompress or decode
+            raise Fatal(_damaged(storage, path, error)) from error
         raise Retriable(
             f"cannot read {storage.root}/{path}: {error}. Headwater tries again. Check the disk."
         ) from error
+
+
+def _damaged(storage: Storage, path: str, error: Exception) -> str:
+    return (
+        f"{storage.root}/{path} is damaged or no Parquet file ({error}). Nothing was changed. Files of a view are "
+        "never changed once they are visible: look for what else writes there, then rebuild the view."
+    )

@@ -16,9 +16,13 @@ Report = Callable[[Record, Exception], None]
 
 def make_batch(layout: Layout, rows: Sequence[Row], report: Report) -> tuple[pa.RecordBatch, list[Row]]:
     """The batch and the rows that are in it. `report` gets what does not fit, and may raise."""
-    left = list(rows)
-    while True:
-        try:
-            return layout.batch([row.values for row in left], [row.record for row in left]), left
-        except BadRow as error:
-            report(left.pop(error.index).record, error)
+    try:
+        return layout.batch([row.values for row in rows], [row.record for row in rows]), list(rows)
+    except BadRow as error:
+        if len(rows) == 1:
+            report(rows[0].record, error)
+            return layout.batch([], []), []
+    middle = len(rows) // 2  # so that many bad rows among many cost no square
+    first, kept = make_batch(layout, rows[:middle], report)
+    second, others = make_batch(layout, rows[middle:], report)
+    return pa.concat_batches([first, second]), [*kept, *others]

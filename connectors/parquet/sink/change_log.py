@@ -129,6 +129,8 @@ class ChangeLog:
                     self._close(place)
                     held = None
             if held is None:
+                if len(self._open) >= MOST_OPEN:
+                    self._bound_memory()
                 held = self._open[place] = self._opened(place, rows[start], batch.schema)
             end = self._end(held, rows, start)
             held.file.append(batch.slice(start, end - start))
@@ -178,7 +180,7 @@ class ChangeLog:
         """Close the files that hold most, down to half of what is allowed."""
         held = {place: opened.file.buffered_bytes for place, opened in self._open.items()}
         total = sum(held.values())
-        if total <= self._most_bytes and len(held) <= MOST_OPEN:
+        if total <= self._most_bytes and len(held) < MOST_OPEN:
             return
         left = len(held)
         for place in sorted(held, key=lambda p: held[p], reverse=True):

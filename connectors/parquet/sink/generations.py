@@ -79,7 +79,8 @@ class ParquetGenerations:
         manifest = manifests.newest()
         if manifest is None:
             raise Fatal(f"{self._opened().root} has no generation {number} of the view {self._view}: rebuild the view")
-        return PinnedReader(open_storage(self._values), manifest, tuple(manifests.files(manifest)))
+        storage = open_storage(self._values)
+        return PinnedReader(storage, Manifests(storage, self._view, number), manifest, tuple(manifests.files(manifest)))
 
     def expect(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:
         if self._expectation is None:

@@ -7,11 +7,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from headwater.connectors.debezium import names, times
+from headwater.connectors.debezium.envelope import MESSAGE, TRUNCATE
 from headwater.worker.api import DATE, TIMESTAMP, DataError, Schema, Values
 
 from .options import partitioner
 from .path_format import folder_of
-from .rows import Row, folder_name
+from .rows import DELETED, OP, Row, folder_name
 
 NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 """What Hive, Spark and Trino write for null."""
@@ -63,6 +64,8 @@ class Partitioning:
         value = row.values.get(self._time_field)
         schema = _schema_of(row, self._time_field)
         if value is None:
+            if _without_row(row) and row.record.timestamp_ms is not None:
+                return row.record.timestamp_ms
             raise DataError(f"{row.record.where()}: timestamp.field {self._time_field} has no value")
         try:
             return _millis(value, schema)
@@ -70,6 +73,11 @@ class Partitioning:
             raise DataError(
                 f"{row.record.where()}: timestamp.field {self._time_field} holds no time: {error}"
             ) from error
+
+
+def _without_row(row: Row) -> bool:
+    """Deletes often hold the key alone; truncates and messages hold no row."""
+    return bool(row.values.get(DELETED)) or row.values.get(OP) in (TRUNCATE, MESSAGE)
 
 
 def _schema_of(row: Row, name: str) -> Schema | None:

@@ -16,7 +16,7 @@ from headwater.worker.api import Fatal
 
 from ..storage import LocalStorage, Storage
 from .manifest import Manifest
-from .manifests import Manifests
+from .manifests import Manifests, generations
 
 NAME: Final = "current.json"
 LINK: Final = "current"
@@ -66,10 +66,24 @@ class Pointer:
         """Let readers see this manifest, if its generation is the current one and they see no newer one yet."""
         while True:
             pointed = self.read()
-            if pointed is None or pointed.generation != manifest.generation or pointed.version >= manifest.version:
+            if pointed is None:
+                self._restore(manifests, manifest)
+                return
+            if pointed.generation != manifest.generation or pointed.version >= manifest.version:
                 return
             if self._storage.replace(NAME, self._content(manifests, manifest, pointed.swaps), pointed.tag):
                 return
+
+    def _restore(self, manifests: Manifests, manifest: Manifest) -> None:
+        """Somebody deleted current.json. Where there is one generation alone, it was the current one."""
+        there = generations(self._storage)
+        if there == [manifest.generation] and manifest.complete:
+            self.begin(manifests, manifest)
+        elif manifest.generation in there and len(there) > 1:
+            raise Fatal(
+                f"{self._storage.root}/{NAME} is gone, and with it which of the generations {there} readers see. What "
+                "was written is safe in the manifests. Put the file back from a backup, or rebuild the view"
+            )
 
     def begin(self, manifests: Manifests, manifest: Manifest) -> None:
         """The first generation of a new view is the current one. Does nothing where there is one."""

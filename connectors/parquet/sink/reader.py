@@ -6,20 +6,22 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from headwater.worker.api import BUCKETS, Fingerprint, Retriable, bucket
+from headwater.worker.api import BUCKETS, Fatal, Fingerprint, Retriable, bucket
 
 from ..columns import key_texts, row_digests, show_row
 from ..data_reader import read_batches
 from ..storage import Storage
 from .manifest import FileEntry, Manifest, Table
+from .manifests import Manifests
 from .rows import COORDINATES
 
 
 class PinnedReader:
     """Owns `storage`."""
 
-    def __init__(self, storage: Storage, manifest: Manifest, files: Sequence[FileEntry]) -> None:
+    def __init__(self, storage: Storage, manifests: Manifests, manifest: Manifest, files: Sequence[FileEntry]) -> None:
         self.offsets = manifest.offsets
+        self._manifests = manifests
         self._storage, self._tables, self._files = storage, manifest.tables, files
 
     def fingerprint(self) -> dict[str, list[Fingerprint]]:
@@ -50,10 +52,19 @@ class PinnedReader:
                 try:
                     yield from read_batches(self._storage, entry.path)
                 except FileNotFoundError as error:
+                    if self._still_named(entry.path):
+                        raise Fatal(
+                            f"{self._storage.root}/{entry.path} is gone, which the view is made of: somebody deleted "
+                            "it. Nothing was changed. Put it back from a backup, or rebuild the view"
+                        ) from error
                     raise Retriable(
                         f"{self._storage.root}/{entry.path} was replaced and deleted while the view was read, which "
                         "took longer than file.delete.delay.ms: it is read again; raise that option if this stays"
                     ) from error
+
+    def _still_named(self, path: str) -> bool:
+        manifest = self._manifests.newest()
+        return manifest is not None and any(entry.path == path for entry in self._manifests.files(manifest))
 
 
 def key_of(table: Table) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ without a schema, which become one column of JSON.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -31,6 +33,9 @@ VERSION: Final = "__version"
 VALUE: Final = "value"
 """The column of a value that is no struct."""
 COORDINATES: Final = (TOPIC, PARTITION, OFFSET)
+LONGEST_NAME: Final = 120
+"""Bytes of what `folder_name` makes: a column's name and its value stand in one segment."""
+_CUT: Final = re.compile("%[0-9A-F]?$")
 
 _TEXT: Final = primitive(Type.STRING, optional=True)
 _JSON: Final = primitive(Type.STRING, optional=True, name=names.JSON, version=1)
@@ -185,10 +190,16 @@ class Rows:
 
 
 def folder_name(text: str) -> str:
-    """A segment of a path for any text, e.g. a table's name or a column's value."""
+    """A segment of a path for any text, e.g. a table's name or a column's value: different ones for different texts.
+
+    Long ones end with a digest, since file systems take 255 bytes in a name.
+    """
     made = quote(text, safe="-_.,=+:@ ")
     if made in (".", "..") or made.startswith(".~"):
         return "%2E" + made[1:]
+    if len(made) > LONGEST_NAME:
+        mark = hashlib.blake2b(made.encode(), digest_size=10).hexdigest()
+        return f"{_CUT.sub('', made[: LONGEST_NAME - len(mark) - 2])}%%{mark}"
     return made or "%"
 
 

@@ -34,9 +34,15 @@ class ParquetSink(Sink):
         self._owner = secrets.token_hex(6)
         self._manifests = Manifests(storage, view, number)
         self._pointer = Pointer(storage, view)
-        self._pointer.read()  # raises for a folder of another view
+        pointed = self._pointer.read()  # raises for a folder of another view
         manifest = self._manifests.newest()
         if manifest is None:
+            if pointed is not None and pointed.generation == number:
+                raise Fatal(
+                    f"{storage.root}/current.json names generation {number}, whose manifests in {storage.root}/"
+                    f"manifests/g{number} are gone: somebody deleted files. Nothing was changed. Put them back from a "
+                    "backup, or empty the folder and reset the connector's offsets: then the view is filled anew"
+                )
             manifest = self._first(storage)
         if number == 1 and generations(storage) == [1]:
             self._pointer.begin(self._manifests, manifest)
@@ -50,7 +56,7 @@ class ParquetSink(Sink):
         self._tables.learn(manifest)
         make = LatestState if mode == LATEST_STATE else ChangeLog
         self._writer: ChangeLog | LatestState = make(storage, self._values, number, self._owner, self._tables)
-        self._sweep = Sweep(storage, self._values, self._manifests) if context.task == 0 else None
+        self._sweep = Sweep(storage, self._values, self._manifests)
         self._known: dict[TopicPartition, int | None] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._starts: dict[TopicPartition, int] = {}
@@ -101,8 +107,7 @@ class ParquetSink(Sink):
             self._writer.committed()
         self._durable.update(self._ends)
         self._starts, self._ends = {}, {}
-        if self._sweep is not None:
-            self._sweep.run_if_due()
+        self._sweep.run_if_due()
         return dict(self._durable)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ ABANDONED_S: Final = 7 * 86_400
 
 
 class Sweep:
-    """One task of a view does it, now and then, right after a commit."""
+    """Each task does it, now and then, right after a commit: which of them has anything to do nobody can know."""
 
     def __init__(self, storage: Storage, values: Values, manifests: Manifests) -> None:
         self._storage, self._manifests = storage, manifests

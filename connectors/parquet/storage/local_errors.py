@@ -12,6 +12,7 @@ from headwater.worker.api import Fatal, HeadwaterError, Retriable
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_LINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
+_IN_THE_WAY: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY})
 _TOO_LONG: Final = frozenset({errno.ENAMETOOLONG, errno.EFBIG})
 
 
@@ -35,6 +36,11 @@ def explain(error: OSError, action: str, path: str) -> HeadwaterError:
         return Fatal(
             f"{what}. Nothing was changed. Let the user that runs Headwater write to this folder, or choose another "
             "one with the option path."
+        )
+    if error.errno in _IN_THE_WAY:
+        return Fatal(
+            f"{what}. Nothing was changed. Something else stands where the view has a file or a folder of its own: "
+            "take it away, or choose another folder with the option path."
         )
     if error.errno in _TOO_LONG:
         return Fatal(f"{what}. Nothing was changed. Choose a shorter path, or a file system with wider limits.")
