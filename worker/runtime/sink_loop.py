@@ -72,7 +72,7 @@ class SinkLoop:
         self._halts = Halts(the_log, spec.internal.views, spec.connector, spec.generation)
         self._missing = MissingTopics(the_log, plan.topics)
         self._consumer = the_log.consumer(spec.group)
-        self._intake = Intake(the_log, self._consumer, spec.group)
+        self._intake = Intake(the_log, self._consumer, spec.group, plan.connector.features.exactly_once)
         every_ms = int(spec.settings.get("offset.flush.interval.ms", "60000"))
         self._flush_every_s = min(FLUSH_EVERY_S, every_ms / 1000)
         self._subscribed = False
@@ -208,12 +208,12 @@ class SinkLoop:
     def _flush_due(self, idle: bool) -> bool:
         patience = 0.0 if self._sink is None else self._sink.patience_s
         if patience:
-            now, since = time.monotonic(), self._unflushed_since or 0.0
-            return self._intake.at_barrier or now - since >= patience or (idle and now - self._flushed_at >= patience)
+            now, begun = time.monotonic(), self._unflushed_since or 0.0
+            return self._intake.at_barrier or now - begun >= patience or (idle and now - self._flushed_at >= patience)
         if idle or self._unflushed_records >= FLUSH_RECORDS or self._unflushed_bytes >= FLUSH_BYTES:
             return True
         since = self._unflushed_since
-        return since is not None and time.monotonic() - since >= self._flush_every_s
+        return since is not None and now - since >= self._flush_every_s
 
     def _flush(self) -> None:
         """What was written becomes durable in the view; then, and only then, the group's offsets follow."""
