@@ -21,9 +21,13 @@ _POLL_LEAST = 10
 
 
 class Intake:
-    """Reads with one consumer. `topic_ids`: the partitions that are ours now, with their topics' ids."""
+    """Reads with one consumer. `topic_ids`: the partitions that are ours now, with their topics' ids.
 
-    def __init__(self, the_log: Log, consumer: Consumer, group: str) -> None:
+    `remembers`: the view itself holds offsets, so that it had nothing of a partition if it has none.
+    """
+
+    def __init__(self, the_log: Log, consumer: Consumer, group: str, remembers: bool = False) -> None:
+        self._remembers = remembers
         self._log = the_log
         self._consumer = consumer
         self._group = group
@@ -63,9 +67,21 @@ class Intake:
                     "retention.bytes and cleanup.policy",
                     tp, offset, begin[tp] - 1, begin[tp],
                 )  # fmt: skip
+        if self._remembers:
+            self._warn({tp: start[tp] for tp in without if start[tp] > begin.get(tp, 0)})
         self._next.update(start)
         self._held.difference_update(start)
         return start
+
+    def _warn(self, left_out: Mapping[TopicPartition, int]) -> None:
+        """As wanted where another sink of that name wrote before; not where somebody emptied the view."""
+        for tp, offset in sorted(left_out.items()):
+            log.warning(
+                "the view holds nothing of %s, and begins at offset %s, which the consumer group %s has: earlier "
+                "records will be missing. If the view was emptied, stop the connector, run `headwater offsets reset` "
+                "and start it again, or rebuild the view",
+                tp, offset, self._group,
+            )  # fmt: skip
 
     @property
     def at_barrier(self) -> bool:

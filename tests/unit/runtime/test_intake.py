@@ -52,6 +52,16 @@ def test_reads_on_from_what_the_view_holds(tmp_path: Path) -> None:
     log.close()
 
 
+def test_a_view_that_was_emptied_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = filled(tmp_path, 10)
+    log.commit_offsets("group", {TP: 4})
+    for remembers, start in ((False, None), (True, 7), (True, None)):
+        assert not caplog.records
+        Intake(log, log.consumer("group"), "group", remembers).start_at({TP: start})
+    assert "holds nothing of orders-0" in caplog.text and "begins at offset 4" in caplog.text
+    log.close()
+
+
 def test_a_view_ahead_of_the_log_is_an_error(tmp_path: Path) -> None:
     log = filled(tmp_path, 10)
     with pytest.raises(Fatal, match="log ends at 10"):
