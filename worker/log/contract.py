@@ -89,7 +89,8 @@ class Producer(Protocol):
 
     A transactional producer: `init_transactions` once (fences every earlier producer of the id and finishes its open
     transaction), then `begin`, `send`/`send_offsets`, `commit` or `abort`. What a transaction holds becomes visible to
-    read-committed consumers all at once or never. A fenced producer's calls raise `Fenced`.
+    read-committed consumers all at once or never, on Kafka a moment after `commit`. A fenced producer's calls raise
+    `Fenced`, at the latest the commit of a transaction that holds something.
     """
 
     def init_transactions(self) -> None: ...
