@@ -213,7 +213,7 @@ class SinkLoop:
         if idle or self._unflushed_records >= FLUSH_RECORDS or self._unflushed_bytes >= FLUSH_BYTES:
             return True
         since = self._unflushed_since
-        return since is not None and now - since >= self._flush_every_s
+        return since is not None and time.monotonic() - since >= self._flush_every_s
 
     def _flush(self) -> None:
         """What was written becomes durable in the view; then, and only then, the group's offsets follow."""
