@@ -71,7 +71,7 @@ def _explain_answer(error: Any, action: str, url: str) -> HeadwaterError:
         return Fatal(f"{what}. Nothing was changed. The store lacks what a view needs: use AWS S3 or one like it.")
     if name in _LATER or number >= 500 or number in (408, 409):
         return Retriable(f"{what}. {_RETRY}.")
-    return Fatal(f"{what}. Nothing was changed. Look at the options path, store.url and s3.*.")
+    return Fatal(f"{what}. Nothing was changed. Look at the options path, store.url, s3.* and aws.*.")
 
 
 def _explain_way(error: Exception, action: str, url: str) -> HeadwaterError:
