@@ -51,7 +51,7 @@ def command(
                 records=records, seconds=seconds,
             )  # fmt: skip
             if not as_json:
-                _print(connector, shown[connector.name])
+                _print(connector, shown[connector.name], "--worker" if worker.get("bootstrap.servers") else "--data")
     if only and not shown:
         raise click.UsageError(f"these files hold no connector {only!r}")
     if as_json:
@@ -59,7 +59,8 @@ def command(
     return 1 if any(record["error"] for found in shown.values() for record in found["records"]) else 0
 
 
-def _print(connector: ConnectorFile, found: dict[str, Any]) -> None:
+def _print(connector: ConnectorFile, found: dict[str, Any], log_option: str) -> None:
+    """`log_option`: the one that says which log is looked at."""
     records, source = found["records"], found["kind"] == "source"
     for number, record in enumerate(records, 1):
         click.echo(f"{connector.name}, record {number} of {len(records)}")
@@ -76,7 +77,11 @@ def _print(connector: ConnectorFile, found: dict[str, Any]) -> None:
             click.echo(f"  fails: {record['error']}")
         click.echo()
     if not records:
-        where = "the source has none" if source else "its topics hold none here: has the source run, is --data right?"
+        where = (
+            "the source has none"
+            if source
+            else f"its topics hold none here: has the source run, is {log_option} right?"
+        )
         say(f"{connector.name}: no records: {where}")
     for note in found["notes"]:
         say(f"{connector.name}: {note}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .client import Client
-from .job_watch import Detached, remind_of_file, watch
+from .job_watch import Detached, watch
 from .parameters import json_output, worker_url
 from .terminal import print_json, say
 
@@ -31,7 +31,10 @@ def command(view: str, keep: str, url: str, as_json: bool) -> int:
         click.echo(
             f"{view}: readers see generation {entry['generation']} again; generation {entry['instead_of']} is kept"
         )
-        remind_of_file(view)
+        say(
+            "A file with a later config than this generation's is not applied; "
+            f"`headwater connectors show {view}` shows what it has."
+        )
     else:
         click.echo(f"{view}: the rollback was {entry['outcome']}; what readers see has not changed")
         for reason in entry["reasons"]:

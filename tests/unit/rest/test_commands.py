@@ -52,8 +52,9 @@ def test_a_view_from_first_to_last(
     status, out, _ = headwater("verify", view, "--json")
     assert status == 0 and json.loads(out)["result"]["found"] == {"items": 20}
 
-    status, out, _ = headwater("rollback", view, "--keep", "0")
+    status, out, err = headwater("rollback", view, "--keep", "0")
     assert status == 0 and "readers see generation 1 again" in out
+    assert "later config" in err and "write this config into your file" not in err
     status, out, _ = headwater("views", view)
     assert "rebuild (dry run)" in out and "rollback" in out
 
