@@ -101,7 +101,7 @@ _REPLICATION_HINT: Final = (
     "Set a replication factor that this cluster's brokers can hold: offset.storage.replication.factor, "
     "config.storage.replication.factor and status.storage.replication.factor in the worker file for its own topics, "
     "topic.creation.default.replication.factor for a connector's topics, "
-    "errors.deadletterqueue.topic.replication.factor for a dead letter queue; -1 is the brokers' default."
+    "errors.deadletterqueue.topic.replication.factor for a dead letter queue; -1 is the brokers' default"
 )
 
 _TRANSACTION_HINT: Final = (
