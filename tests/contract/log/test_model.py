@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -201,7 +201,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def stop_reading(self) -> None:
         if self.consumer is not None:
-            drain(self.log, self.consumer)
+            drain(self.log, self.consumer, settled=False)
             self.consumer.close()
             self.consumer = None
 
@@ -226,6 +226,8 @@ class LogMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "log"):
             return
+        for writer in self.writers:
+            writer.producer.close()
         for name, partitions in self.records.items():
             found: list[list[Content]] = [[] for _ in partitions]
             for message in read_all(self.log, self.names[name]):
@@ -237,8 +239,6 @@ class LogMachine(RuleBasedStateMachine):
                 assert found == partitions
         if self.consumer is not None:
             self.consumer.close()
-        for writer in self.writers:
-            writer.producer.close()
         self.log.close()
 
 
@@ -262,6 +262,7 @@ def test_a_log_is_what_its_model_is(log_factory: LogFactory) -> None:
             max_examples=6 if log_factory.brokers else 60,
             stateful_step_count=40,
             deadline=None,
+            phases=(Phase.explicit, Phase.reuse, Phase.generate) if log_factory.brokers else tuple(Phase),
             suppress_health_check=list(HealthCheck),
         ),
     )
