@@ -30,7 +30,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
             server = stack.enter_context(postgres.running(18, settings={"fsync": "on", "full_page_writes": "on"}))
             log: LogUnderTest = Embedded(tmp_path / "data", PREFIX)
             if log_name == "kafka":
-                log = Kafka(stack.enter_context(kafka.running()), PREFIX)
+                # Not 4.3: killed right after a commit, 4.3.1 leaves that transaction open for ever when it is back.
+                log = Kafka(stack.enter_context(kafka.running("4.1")), PREFIX)
             views: list[View] = [
                 PostgresView(server) if name == "postgres" else ParquetView(tmp_path, name) for name in view_names
             ]
