@@ -11,11 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from .cache import SERVER_USER, is_root
 
 _PR_SET_PDEATHSIG = 1
+_parent = ThreadPoolExecutor(1, "servers")
+"""The kernel takes the thread that starts a process for its parent: this one lives as long as this process."""
 
 
 def free_port() -> int:
@@ -44,17 +47,19 @@ def spawn(
     """
     drop = {"user": SERVER_USER, "group": "nogroup", "extra_groups": []} if as_server_user and is_root() else {}
     with log.open("ab") as output:
-        return subprocess.Popen(
+        started: Future[subprocess.Popen[bytes]] = _parent.submit(
+            subprocess.Popen,
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: _die_with_parent(orphan),  # noqa: PLW1509 - one prctl, no locks
+            preexec_fn=lambda: _die_with_parent(orphan),  # one prctl, no locks
             env={**os.environ, **(env or {})},
             cwd="/",
-            **drop,  # type: ignore[call-overload]
+            **drop,
         )
+        return started.result()
 
 
 def children_of(pid: int) -> list[int]:

@@ -22,7 +22,8 @@ RECORDS = 200
 
 @pytest.fixture(scope="module")
 def own_kafka() -> Iterator[KafkaServer]:
-    with running("4.3") as server:
+    """4.1: a killed 4.3.1 may leave committed transactions open for ever (docs/kafka.md)."""
+    with running("4.1") as server:
         yield server
 
 
