@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from .numbered_writer import Change
 
@@ -71,8 +71,11 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Raw]
         if message is None:
             assert time.monotonic() < deadline, f"{topic}-{partition} does not end"
             continue
-        if message.error():
-            return found  # the end of the partition
+        error = message.error()
+        if error is not None and error.code() == KafkaError._PARTITION_EOF:
+            return found
+        if error is not None:
+            continue  # a busy broker; librdkafka goes on by itself
         deadline = time.monotonic() + QUIET_S
         headers = tuple(message.headers() or ())
         found.append(Raw(topic, partition, message.offset() or 0, message.key(), message.value(), headers))
