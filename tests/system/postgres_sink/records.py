@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from headwater.connectors.debezium.envelope import envelope, envelope_schema
@@ -11,8 +11,6 @@ from headwater.connectors.postgres.sink.sink import PostgresSink
 from headwater.worker.api import (
     Record,
     Schema,
-    SinkBatch,
-    TaskContext,
     TopicPartition,
     Type,
     Values,
@@ -20,6 +18,7 @@ from headwater.worker.api import (
     struct,
 )
 from tests.conftest import Database
+from tests.sink_task import SinkTask
 
 TOPIC = "shop.public.orders"
 PARTITION = TopicPartition(TOPIC, 0)
@@ -79,46 +78,16 @@ class Topic:
         return self._event("t", None, None, None, None)
 
 
-class Task:
-    """One task of the view, at work on partitions of which it knows how far it has read."""
+class Task(SinkTask):
+    """One task of the view; of one partition where none is named."""
 
-    def __init__(
-        self,
-        values: Values,
-        *partitions: TopicPartition,
-        view: str = "view",
-        generation: int = 1,
-        topic_id: str = "id-1",
-    ) -> None:
-        self.bad: list[tuple[Record, Exception]] = []
-        self.context = TaskContext(view, 0, values, generation=generation)
-        self.context.report_bad_record = lambda record, error: self.bad.append((record, error))
-        self.sink = PostgresSink()
-        self.sink.open(self.context)
-        self.assigned = self.sink.assign(dict.fromkeys(partitions or (PARTITION,), topic_id))
-        self.at = {partition: offset or 0 for partition, offset in self.assigned.items()}
+    sink: PostgresSink
 
-    def write(self, records: Iterable[Record]) -> None:
-        self.sink.write(self.batch(records))
-
-    def batch(self, records: Iterable[Record]) -> SinkBatch:
-        taken = list(records)
-        first = dict(self.at)
-        for record in taken:
-            assert record.partition is not None and record.offset is not None
-            self.at[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        moved = {p: n for p, n in self.at.items() if n != first[p]}
-        return SinkBatch(taken, {p: first[p] for p in moved}, moved)
-
-    def put(self, *records: Record) -> dict[TopicPartition, int]:
-        self.write(records)
-        return self.sink.flush()
+    def __init__(self, values: Values, *partitions: TopicPartition, **options: Any) -> None:
+        super().__init__(PostgresSink(), values, *(partitions or (PARTITION,)), **options)
 
     def __enter__(self) -> Task:
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sink.close()
 
 
 def table(database: Database, name: str = "shop_public_orders", order: str = "1") -> list[tuple[Any, ...]]:
