@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
-import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .cache import SERVER_USER, is_root, server_folder
 from .kafka import LOG4J
 from .maven import jars, java
-from .process import free_port, kill_all, spawn
+from .process import free_port
+from .server import Server
 
 VERSION = "4.3.1"
 CONNECT = ["connect-runtime", "connect-file", "connect-json", "connect-transforms"]
@@ -59,11 +57,14 @@ class ConnectError(RuntimeError):
     """The worker refused a request, or a connector failed."""
 
 
-class ConnectWorker:
+class ConnectWorker(Server):
     """One distributed worker in a process of its own; killed and started again it is the same member of its group.
 
     `settings` are added to the worker's properties, e.g. {"exactly.once.source.support": "enabled"}.
     """
+
+    title = "Kafka Connect"
+    log_name = "worker.log"
 
     def __init__(
         self,
@@ -73,33 +74,20 @@ class ConnectWorker:
         java_options: Sequence[str] = QUICK_START,
     ) -> None:
         self.libs = binaries(plugin)
-        self.folder = server_folder("connect")
+        super().__init__(server_folder("connect"))
         self.port = free_port()
         self.settings = {"bootstrap.servers": bootstrap, "listeners": self.url, **SETTINGS, **(settings or {})}
         self.java_options = list(java_options)
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def log(self) -> Path:
-        return self.folder / "worker.log"
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
     def running(self) -> bool:
         return self._process is not None
 
-    def tail(self, characters: int = 4000) -> str:
-        return self.log.read_text(errors="replace")[-characters:]
-
-    def start(self, timeout_s: float = 120) -> ConnectWorker:
+    def start(self, timeout_s: float = 120) -> Self:
         """Returns once the worker has joined its group and takes connectors."""
         properties = self.folder / "worker.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
@@ -114,43 +102,11 @@ class ConnectWorker:
                 shutil.chown(path, SERVER_USER)
         command = [java(), *self.java_options, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{self.libs}/*"]
         command += ["org.apache.kafka.connect.cli.ConnectDistributed", str(properties)]
-        self._process = spawn(command, self.log)
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                self.request("GET", "/connectors")  # answered by members alone
-                return self
-            except (OSError, ConnectError) as error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"Kafka Connect did not start: {error}\n{self.tail()}") from error
-            time.sleep(0.2)
+        self._launch(command, self._answers, (OSError, ConnectError), timeout_s)
+        return self
 
-    def stop(self, timeout_s: float = 60) -> None:
-        """A controlled shutdown: tasks store their offsets."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                kill_all(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self._process is not None:
-            kill_all(self._process)
-            self._process = None
-
-    def freeze(self) -> None:
-        """SIGSTOP."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-    def close(self) -> None:
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _answers(self) -> None:
+        self.request("GET", "/connectors")  # answered by members alone
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         """Decoded JSON of the answer. Raises `ConnectError` with the worker's message, `OSError`."""

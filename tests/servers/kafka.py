@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from .cache import SERVER_USER, is_root, server_folder
 from .maven import jars, java
-from .process import free_port, kill_all, spawn
+from .process import free_port, spawn
+from .server import Server
 
 VERSIONS = {"4.3": "4.3.1", "4.1": "4.1.0"}
 QUICK_START = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
@@ -53,12 +51,14 @@ def binaries(version: str = "4.3") -> Path:
     return jars(f"kafka-{exact}", wanted)
 
 
-class KafkaServer:
+class KafkaServer(Server):
     """One broker with its data in a folder of its own, plaintext on 127.0.0.1.
 
     `settings` are added to the broker's properties. `listeners` adds listeners by name, e.g.
     {"SASL": "SASL_PLAINTEXT"}: `address("SASL")` is where such a one answers.
     """
+
+    title = "Kafka"
 
     def __init__(
         self,
@@ -69,22 +69,12 @@ class KafkaServer:
     ) -> None:
         self.version = version
         self.libs = binaries(version)
-        self.folder = server_folder(f"kafka{version}")
+        super().__init__(server_folder(f"kafka{version}"))
         self.listeners = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}
         self.ports = {name: free_port() for name in [*self.listeners, "CONTROLLER"]}
         self.settings = {**SETTINGS, **(settings or {})}
         self.java_options = list(java_options)
-        self._process: subprocess.Popen[bytes] | None = None
         self._initialise()
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "server.log"
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     @property
     def bootstrap(self) -> str:
@@ -133,51 +123,14 @@ class KafkaServer:
         if spawn(command, self.log).wait() != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{self.log.read_text()[-3000:]}")
 
-    def start(self, timeout_s: float = 180) -> KafkaServer:
-        self._process = spawn(self._java("kafka.Kafka", str(self._properties)), self.log)
-        deadline = time.monotonic() + timeout_s
-        while True:
-            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 2000})
-            try:
-                if admin.list_topics(timeout=2).brokers:
-                    return self
-            except KafkaException as error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"Kafka did not start: {error}\n{self.log.read_text()[-3000:]}") from error
-            time.sleep(0.1)
+    def start(self, timeout_s: float = 180) -> Self:
+        self._launch(self._java("kafka.Kafka", str(self._properties)), self._answers, (KafkaException,), timeout_s)
+        return self
 
-    def stop(self, timeout_s: float = 60) -> None:
-        """A controlled shutdown."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                kill_all(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self._process is not None:
-            kill_all(self._process)
-            self._process = None
-
-    def freeze(self) -> None:
-        """SIGSTOP: connections stay open, nobody answers."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGCONT)
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _answers(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 2000})
+        if not admin.list_topics(timeout=2).brokers:
+            raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN))
 
 
 @contextlib.contextmanager

@@ -7,16 +7,17 @@ import importlib.util
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 import psycopg
 from psycopg import sql
 
 from .cache import SERVER_USER, cache_dir, is_root, server_folder, traversable
-from .process import free_port, kill_all, spawn
+from .process import free_port, spawn
+from .server import Server
 
 SETTINGS = {
     "wal_level": "logical",
@@ -68,31 +69,24 @@ def _copy_where_anybody_can_walk(site: Path) -> Path:
     return copy
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """One server with its data in a folder of its own; superuser `postgres`, trusted from 127.0.0.1.
 
     A user who is given a password must show it only where `password_auth` is set.
     """
 
+    title = "PostgreSQL"
+    graceful = signal.SIGINT
+    orphan = signal.SIGQUIT
+
     def __init__(self, major: int = 18, settings: Mapping[str, str] | None = None, password: str | None = None) -> None:
         self.major = major
         self.password = password
         self.bin = binaries(major)
-        self.folder = server_folder(f"postgres{major}")
+        super().__init__(server_folder(f"postgres{major}"))
         self.port = free_port()
         self.settings = {**SETTINGS, **(settings or {})}
-        self._process: subprocess.Popen[bytes] | None = None
         self._initialise()
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "server.log"
-
-    @property
-    def pid(self) -> int:
-        """Of the postmaster."""
-        assert self._process is not None
-        return self._process.pid
 
     def _initialise(self) -> None:
         command: list[str | Path] = [self.bin / "initdb", "-D", self.folder / "data", "-U", "postgres", "-E", "UTF8"]
@@ -108,46 +102,25 @@ class PostgresServer:
         if spawn(command, self.log).wait() != 0:
             raise RuntimeError(f"initdb failed:\n{self.log.read_text()}")
 
-    def start(self, timeout_s: float = 60) -> PostgresServer:
+    def start(self, timeout_s: float = 60) -> Self:
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         command: list[str | Path] = [self.bin / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
         command += ["-h", "127.0.0.1"]
         for name, value in self.settings.items():
             command += ["-c", f"{name}={value}"]
-        self._process = spawn(command, self.log, orphan=signal.SIGQUIT)
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
-                return self
-            except psycopg.OperationalError as error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL did not start: {error}\n{self.log.read_text()[-3000:]}") from error
-                time.sleep(0.05)
+        self._launch(command, self._answers, (psycopg.OperationalError,), timeout_s)
+        return self
 
-    def stop(self, how: signal.Signals = signal.SIGINT, timeout_s: float = 60) -> None:
-        """SIGINT: fast shutdown. SIGQUIT: immediate, with crash recovery at the next start."""
-        if self._process is not None:
-            self._process.send_signal(how)
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                kill_all(self._process)
-            self._process = None
+    def _answers(self) -> None:
+        psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
 
-    def kill(self) -> None:
-        """SIGKILL to every server process."""
-        if self._process is not None:
-            kill_all(self._process)
-            self._process = None
-
-    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
-        self.stop(how)
-        self.start()
+    def stop(self, how: signal.Signals | None = None, timeout_s: float = 60) -> None:
+        """SIGINT: fast shutdown, the default. SIGQUIT: immediate, with crash recovery at the next start."""
+        super().stop(how, timeout_s)
 
     def close(self) -> None:
         self.stop(signal.SIGQUIT)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().close()
 
     def dsn(self, dbname: str = "postgres", user: str = "postgres") -> str:
         secret = f" password={self.password}" if self.password and user == "postgres" else ""

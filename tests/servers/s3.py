@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
-import signal
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .cache import SERVER_USER, is_root, server_folder
 from .golang import go_program
-from .process import free_port, kill_all, spawn
+from .process import free_port
+from .server import Server
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.8.0"
@@ -29,31 +26,27 @@ def binary() -> Path:
     return go_program(MODULE, VERSION)
 
 
-class S3Server:
+class S3Server(Server):
     """One service on 127.0.0.1; port, credentials and data stay the same however often it is killed and started.
 
     `options` are further options of `versitygw`, such as "--max-requests=2".
     """
 
+    title = "S3"
     region = "us-east-1"
 
     def __init__(self, options: Sequence[str] = ()) -> None:
         self.program = binary()
-        self.folder = server_folder("s3")
+        super().__init__(server_folder("s3"))
         self.port = free_port()
         self.access_key = "headwater-tests"
         self.secret_key = secrets.token_hex(16)
         self.options = list(options)
-        self._process: subprocess.Popen[bytes] | None = None
         self.log.touch()
         self.data.mkdir()
         if is_root():
             for path in (self.log, self.data):
                 shutil.chown(path, SERVER_USER)
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "server.log"
 
     @property
     def data(self) -> Path:
@@ -73,54 +66,16 @@ class S3Server:
             "AWS_DEFAULT_REGION": self.region,
         }
 
-    def start(self, timeout_s: float = 60) -> S3Server:
+    def start(self, timeout_s: float = 60) -> Self:
         """Returns once it answers."""
         command: list[str | Path] = [self.program, "--port", f"127.0.0.1:{self.port}", "--health", HEALTH]
         command += ["--region", self.region, *self.options, "posix", self.data]
         keys = {"ROOT_ACCESS_KEY_ID": self.access_key, "ROOT_SECRET_ACCESS_KEY": self.secret_key}
-        self._process = spawn(command, self.log, env=keys)
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                urllib.request.urlopen(self.endpoint + HEALTH, timeout=5).close()
-                return self
-            except (OSError, urllib.error.URLError) as error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"S3 did not start: {error}\n{self.log.read_text()[-3000:]}") from error
-            time.sleep(0.05)
+        self._launch(command, self._answers, (OSError,), timeout_s, env=keys)
+        return self
 
-    def stop(self, timeout_s: float = 60) -> None:
-        """It ends the requests that it has begun."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                kill_all(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self._process is not None:
-            kill_all(self._process)
-            self._process = None
-
-    def freeze(self) -> None:
-        """SIGSTOP: connections stay open, nobody answers."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGCONT)
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _answers(self) -> None:
+        urllib.request.urlopen(self.endpoint + HEALTH, timeout=5).close()
 
     def client(self) -> Any:
         """A boto3 client with the server's credentials; an independent view of what is there."""
