@@ -84,7 +84,7 @@ def repeated_only_what_debezium_would(records: Sequence[Raw], offsets: Sequence[
     for record in sorted(all_of_it, key=lambda record: record.place):
         runs[record.run].append(record)
     runs.pop("")
-    assert len(runs) == len(offsets)
+    assert len(runs) == len(offsets), {run: len(records) for run, records in runs.items()}
     for run, offset in zip(runs.values(), offsets, strict=True):
         end = place_of(offset)
         stored = {record.change for record in run if record.place < end}

@@ -138,6 +138,10 @@ class Scene:
         target = ends(self.kafka.bootstrap, self.topics) + records
         wait_for(lambda: ends(self.kafka.bootstrap, self.topics) >= target, f"{records} more records")
 
+    def until_java_stored(self) -> None:
+        """The stored position is Debezium's own, no longer the one where Headwater ended."""
+        wait_for(lambda: self.offset() and "commit_lsn" not in self.offset(), "a position of Debezium's")
+
     def until_all(self, change: Change) -> None:
         """`change` is in its topic."""
         topic = f"{self.name}.public.{change.table}"

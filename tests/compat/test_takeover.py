@@ -58,6 +58,7 @@ def test_killed_each_time(database: Database, make_scene: Callable[[Database], S
         if phase:
             scene.restart_java()
         scene.until_more(ENOUGH)
+        scene.until_java_stored()
         scene.kill_java()
         offsets.append(scene.offset())
         scene.headwater.start()

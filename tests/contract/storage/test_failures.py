@@ -161,7 +161,7 @@ def test_a_limit_of_the_file_size(tmp_path: Path) -> None:
 def test_no_folder_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     storage = LocalStorage(str(tmp_path / "file" / "view"))
-    with pytest.raises(Retriable, match="Not a directory"):
+    with pytest.raises(Fatal, match="Not a directory"):
         storage.create("f", b"x")
     assert storage.read("f") is None and list(storage.list()) == []
 
