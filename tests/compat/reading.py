@@ -86,9 +86,7 @@ def ends(bootstrap: str, topics: Iterable[str]) -> int:
 
     Open transactions count: else the end of one that a killed writer left would pass for records of the next writer.
     """
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_uncommitted"}
-    )
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_uncommitted"})
     try:
         there = consumer.list_topics(timeout=30).topics
         partitions = [TopicPartition(t, p) for t in topics if t in there for p in there[t].partitions]
