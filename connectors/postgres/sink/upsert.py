@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 
 from headwater.connectors.debezium.placeholder import Placeholder
-from headwater.worker.api import DataError, Record
+from headwater.worker.api import DataError, Fatal, Record
 
 from .connection import Connection, is_bad_data, meant
 from .packing import HEADER, NULL, TRAILER, Field, Packer, value_of
@@ -33,9 +33,11 @@ class Batch:
     keys: dict[bytes, list[bytes]] = field(default_factory=dict)
     texts: dict[bytes, str] = field(default_factory=dict)
     versions: dict[bytes, int] = field(default_factory=dict)
+    unversioned: dict[bytes, Record] = field(default_factory=dict)
+    """Rows whose last record has no version of its own: its offset counts."""
 
     def add(self, change: Change, packer: Packer) -> None:
-        """Raises `DataError`, with nothing added."""
+        """Raises `DataError`, with nothing added; `Fatal` for kinds of versions that have no order."""
         upsert = change.op is Op.UPSERT
         fields = packer.row(change) if upsert else packer.key_row(change)
         key = packer.key_of(change, fields)
@@ -44,7 +46,12 @@ class Batch:
         if self.table.version:
             version = version_of(change.record)
             if version < self.versions.get(name, version):
+                if change.record.version is None:
+                    raise mixed(change.record, self.table, _key_text(self.table, change))
                 return
+            self.unversioned.pop(name, None)
+            if change.record.version is None:
+                self.unversioned[name] = change.record
             self.versions[name] = version
             self.texts[name] = _key_text(self.table, change)
             if row is not None:
@@ -66,6 +73,16 @@ def version_of(record: Record) -> int:
     if version is None:
         raise DataError(f"{record.where()}: the record has neither a version nor an offset")
     return version
+
+
+def mixed(record: Record, table: TableState, key: str) -> Fatal:
+    """A record without a version would be lost as if it were old, where in its topic it is the newest."""
+    return Fatal(
+        f"{record.where()}: {table.part} has a newer version of the row {key} than this record's offset, which counts "
+        "because the record has no headwater.version: another program writes to the topic, or several topics without "
+        "versions write the same row, so nobody can tell which is newer. Nothing of the batch was written. Feed the "
+        "table from one topic, set version.column: none and rebuild the view: then the topic's order counts"
+    )
 
 
 def _key_text(table: TableState, change: Change) -> str:
@@ -153,6 +170,7 @@ class Writer:
         if unchanged:
             rows = ([row[i] for i in kept] for row in rows)
         stage = self._copy(table, columns, rows, [batch.texts[name] for name in names] if table.version else None)
+        self._refuse_mixed(batch, names, stage)
         listed = ", ".join(quoted(c.name) for c in columns)
         sql = f"INSERT INTO {table.qualified} AS t ({listed}) SELECT {', '.join(map(_cast, columns))} FROM {stage} s "  # noqa: S608
         if table.version:
@@ -180,8 +198,8 @@ class Writer:
                 for name in names
             )
         stage = self._copy(table, columns, rows, [batch.texts[name] for name in names] if table.version else None)
-        matched = " AND ".join(f"t.{quoted(c.name)} = {_cast(c)}" for c in table.keys)
-        sql = f"DELETE FROM {table.qualified} t USING {stage} s WHERE {matched}"  # noqa: S608
+        self._refuse_mixed(batch, names, stage)
+        sql = f"DELETE FROM {table.qualified} t USING {stage} s WHERE {_matched(table)}"  # noqa: S608
         if table.version:
             version = quoted(table.version)
             sql += f" AND (t.{version} IS NULL OR t.{version} <= s.{version})"
@@ -191,6 +209,23 @@ class Writer:
                 "DO UPDATE SET version = greatest(d.version, excluded.version)"
             )
         self._connection.execute(sql)
+
+    def _refuse_mixed(self, batch: Batch, names: Iterable[bytes], stage: str) -> None:
+        """Raises `Fatal` where a record without a version meets a row with a newer one."""
+        table = batch.table
+        records = {batch.texts[name]: batch.unversioned[name] for name in names if name in batch.unversioned}
+        if not records or not table.version:
+            return
+        version = quoted(table.version)
+        found = self._connection.execute(
+            f"SELECT s.{KEY_TEXT} FROM {stage} s WHERE s.{KEY_TEXT} = ANY(%s) AND (EXISTS (SELECT FROM "  # noqa: S608
+            f"{table.qualified} t WHERE {_matched(table)} AND t.{version} > s.{version}) OR EXISTS (SELECT FROM "
+            f"{self._deletions} d WHERE (d.view, d.generation) = ({self._scope}) AND d.part = {literal(table.part)} "
+            f"AND d.key = s.{KEY_TEXT} AND d.version > s.{version})) LIMIT 1",
+            [list(records)],
+        ).fetchone()
+        if found is not None:
+            raise mixed(records[found[0]], table, found[0])
 
     def _prepare(self, batch: Batch) -> None:
         """Staging tables are made outside the savepoint, so that a refused batch does not take them with it."""
@@ -238,6 +273,10 @@ class Writer:
         with self._connection.cursor().copy(f"COPY {stage} FROM STDIN (FORMAT binary)") as copy:
             copy.write(b"".join(out))
         return stage
+
+
+def _matched(table: TableState) -> str:
+    return " AND ".join(f"t.{quoted(c.name)} = {_cast(c)}" for c in table.keys)
 
 
 def _cast(column: ColumnState) -> str:
