@@ -1,0 +1,72 @@
+"""What a worker asks of its group, and the group of a worker. Standalone is a group of one (`alone.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+__all__ = ["CONNECTOR", "Assigned", "Group", "Item", "Membership"]
+
+CONNECTOR: Final = -1
+"""In place of a task's number: the connector itself."""
+
+
+class Item(NamedTuple):
+    """What is handed out to members. The owner of (connector, `CONNECTOR`) plans its tasks and runs its view's job."""
+
+    connector: str
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What this member has now. `generation` -1: it is no member at the moment, and `items` is empty.
+
+    `config_offset`: the config topic must have been read up to there before `items` mean anything.
+    """
+
+    generation: int = -1
+    member_id: str = ""
+    leader: bool = False
+    leader_url: str = ""
+    config_offset: int = -1
+    items: frozenset[Item] | None = frozenset()
+    """None: everything there is."""
+
+    def has(self, item: Item) -> bool:
+        return self.items is None or item in self.items
+
+
+class Group(Protocol):
+    """The worker, as its membership sees it. Methods are called on the membership's thread and must not wait."""
+
+    def config(self) -> tuple[int, Collection[Item]]:
+        """Up to which offset the config topic has been read, and what there is to hand out."""
+        ...
+
+    def running(self) -> Collection[Item]:
+        """What still runs here; what is to be given up is handed out to others when it is gone from here."""
+        ...
+
+    def changed(self) -> None:
+        """`assigned` has another answer than before."""
+        ...
+
+
+class Membership(Protocol):
+    """Any thread may call the methods; none of them waits, but `start` and `stop`."""
+
+    def start(self, group: Group) -> None:
+        """Raises `ConfigError`, `LogError` where the group cannot be reached with these settings."""
+        ...
+
+    def assigned(self) -> Assigned: ...
+
+    def rejoin(self) -> None:
+        """What there is to hand out has changed: let the leader assign anew."""
+        ...
+
+    def stop(self) -> None:
+        """Leave, so that others take over at once. Call it when nothing runs here any more. May be called twice."""
+        ...
