@@ -24,6 +24,9 @@ class Assigned:
     """What this member has now. `generation` -1: it is no member at the moment, and `items` is empty.
 
     `config_offset`: the config topic must have been read up to there before `items` mean anything.
+    `incarnation` rises whenever membership is lost: what was started under another one must be stopped, even where its
+    item is assigned again, for somebody else may have had it meanwhile. It is the lease's as well.
+    `sessioned`: requests between workers are signed (Connect's protocol `sessioned`).
     """
 
     generation: int = -1
@@ -33,6 +36,8 @@ class Assigned:
     config_offset: int = -1
     items: frozenset[Item] | None = frozenset()
     """None: everything there is."""
+    incarnation: int = 0
+    sessioned: bool = False
 
     def has(self, item: Item) -> bool:
         return self.items is None or item in self.items
@@ -42,11 +47,20 @@ class Group(Protocol):
     """The worker, as its membership sees it. Methods are called on the membership's thread and must not wait."""
 
     def config(self) -> tuple[int, Collection[Item]]:
-        """Up to which offset the config topic has been read, and what there is to hand out."""
+        """Up to which offset the config topic has been read, and what there is to hand out.
+
+        The offset as Kafka Connect counts it: that of the last record read (not of a transaction's marker) + 1, -1
+        where there is none. Java workers leave the group where a member claims an offset that they cannot read.
+        """
         ...
 
     def running(self) -> Collection[Item]:
         """What still runs here; what is to be given up is handed out to others when it is gone from here."""
+        ...
+
+    def returning(self) -> Collection[Item]:
+        """Asked of the leader: items whose worker left in good order (their status says UNASSIGNED). Where they were
+        left by a worker that is gone, they wait for it to come back; all others are handed out at once."""
         ...
 
     def changed(self) -> None:
@@ -62,6 +76,11 @@ class Membership(Protocol):
         ...
 
     def assigned(self) -> Assigned: ...
+
+    @property
+    def lease(self) -> str | None:
+        """Path for `lease.LeaseReader` in the task processes; None: nobody else could take over."""
+        ...
 
     def rejoin(self) -> None:
         """What there is to hand out has changed: let the leader assign anew."""
