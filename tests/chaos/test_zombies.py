@@ -237,7 +237,8 @@ def test_a_sink_into_postgres(stage: Stage, database: Database, where: str) -> N
     def here() -> bool:
         open_ones = view.sessions(f"({in_transaction} OR state = 'active')")
         free = not isinstance(stage.log, Embedded) or not stage.log.transaction_is_open()
-        return free and (view.sessions(in_transaction) > 0 if where == "within" else open_ones == 0)
+        locked = f"{in_transaction} AND backend_xid IS NOT NULL"  # not where it has begun and locked nothing so far
+        return free and (view.sessions(locked) > 0 if where == "within" else open_ones == 0)
 
     with supervising() as first, supervising() as second, Watch(view.look):
         second.run("source", work(scene.spec(stage.count())))
