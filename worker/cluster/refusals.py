@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from headwater.worker.api import HeadwaterError
 
-__all__ = ["DataDirUnusable", "NotNow", "NotThere", "NotValid", "WorkerRunning"]
+__all__ = [
+    "DataDirUnusable",
+    "NotAllowed",
+    "NotLeader",
+    "NotNow",
+    "NotReady",
+    "NotThere",
+    "NotValid",
+    "WorkerRunning",
+]
 
 
 class NotThere(HeadwaterError):
@@ -17,6 +26,18 @@ class NotNow(HeadwaterError):
 
 class NotValid(HeadwaterError):
     """What was asked makes no sense: 400."""
+
+
+class NotAllowed(HeadwaterError):
+    """Whoever asks may not: 403."""
+
+
+class NotReady(HeadwaterError):
+    """This worker does not know enough yet, the same request may go through in a moment: 503."""
+
+
+class NotLeader(HeadwaterError):
+    """Only the cluster's leader may do it, and that is another worker, or none at the moment: forward, or 409."""
 
 
 class WorkerRunning(HeadwaterError):

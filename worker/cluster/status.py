@@ -12,7 +12,7 @@ from .config_topic import Configured
 from .state import Build, TaskPlan
 from .view_state import ViewState
 
-__all__ = ["connector_status", "problems"]
+__all__ = ["connector_state", "connector_status", "last_line", "problems", "task_answer", "task_progress", "task_trace"]
 
 Snapshot = Mapping[str, Any]
 
@@ -30,21 +30,28 @@ def connector_status(
     that readers see, `generations` holds the others' by number. `trouble`: why planned tasks do not start yet."""
     current = 1 if view is None else view.current
     plan = plans.get(Build(connector.name, current))
-    state: dict[str, Any] = {"state": _state(connector, plan), "worker_id": worker_id}
-    if plan is not None and plan.error and connector.target != "STOPPED":
-        state["trace"] = plan.error
-    elif trouble and connector.target != "STOPPED":
-        state |= {"state": "UNASSIGNED", "trace": trouble}
     own = [task for task in tasks if task.get("connector") == connector.name]
     others = sorted({task["generation"] for task in own} - {current})
     return {
         "name": connector.name,
-        "connector": state,
+        "connector": connector_state(connector, plan, worker_id, trouble),
         "tasks": _tasks(own, current, worker_id),
         "type": kind,
         "generation": current,
         "generations": {str(number): _tasks(own, number, worker_id) for number in others},
     }
+
+
+def connector_state(
+    connector: Configured, plan: TaskPlan | None, worker_id: str, trouble: str = ""
+) -> dict[str, Any]:  # fmt: skip
+    """{"state","worker_id"[,"trace"]}, as whoever plans the connector knows it."""
+    state = {"state": _state(connector, plan), "worker_id": worker_id}
+    if plan is not None and plan.error and connector.target != "STOPPED":
+        state["trace"] = plan.error
+    elif trouble and connector.target != "STOPPED":
+        state |= {"state": "UNASSIGNED", "trace": trouble}
+    return state
 
 
 def _state(connector: Configured, plan: TaskPlan | None) -> str:
@@ -57,26 +64,28 @@ def _state(connector: Configured, plan: TaskPlan | None) -> str:
 
 def _tasks(own: Sequence[Snapshot], generation: int, worker_id: str) -> list[dict[str, Any]]:
     chosen = sorted((t for t in own if t["generation"] == generation), key=lambda t: int(t["task"]))
-    return [_task(task, worker_id) for task in chosen]
+    return [task_answer(task, worker_id) for task in chosen]
 
 
-def _task(task: Snapshot, worker_id: str) -> dict[str, Any]:
+def task_answer(task: Snapshot, worker_id: str) -> dict[str, Any]:
+    """Of one task of the supervisor's snapshot."""
     told: dict[str, Any] = {
         "id": task["task"],
         "state": "STALLED" if task["stalled"] else task["state"],
         "worker_id": worker_id,
-        "progress": _progress(task),
+        "progress": task_progress(task),
         "metrics": dict(task["metrics"]),
         "restarts": task["restarts"],
         "pid": task["pid"],
         "caught_up": task["caught_up"],
     }
-    if trace := _trace(task):
+    if trace := task_trace(task):
         told["trace"] = trace
     return told
 
 
-def _trace(task: Snapshot) -> str:
+def task_trace(task: Snapshot) -> str:
+    """Why it does not run, if it does not."""
     if task["stalled"]:
         return str(task["stalled"])
     if task["state"] == "FAILED":
@@ -84,7 +93,7 @@ def _trace(task: Snapshot) -> str:
     return str(task["reason"]) if task["state"] == "RESTARTING" else ""
 
 
-def _progress(task: Snapshot) -> dict[str, Any]:
+def task_progress(task: Snapshot) -> dict[str, Any]:
     """The last that the task has told, else what it has counted."""
     metrics = task["metrics"]
     if task["progress"]:

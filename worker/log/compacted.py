@@ -28,6 +28,7 @@ class CompactedDict:
         self._values: dict[bytes, bytes] = {}
         self._kept: list[tuple[bytes, bytes | None]] = []
         self._producer: Producer | None = None
+        self._after_last = -1
         info = log.topics([topic]).get(topic)
         if info is None:
             replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
@@ -69,6 +70,7 @@ class CompactedDict:
         return changes
 
     def _take(self, message: Message) -> None:
+        self._after_last = message.offset + 1
         if message.key is None:
             return  # written before the topic was made compacted: nobody can ask for it
         if message.value is None:
@@ -82,6 +84,14 @@ class CompactedDict:
 
     def items(self) -> ItemsView[bytes, bytes]:
         return self._values.items()
+
+    def after_last(self) -> int:
+        """Of a topic with one partition: one past the offset of the last record that was read, -1 before the first."""
+        return self._after_last
+
+    def position(self) -> int:
+        """Of a topic with one partition: the next offset to read. It is past ends of transactions as well."""
+        return self._consumer.position()[self._partitions[0]]
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Durable when it returns (None deletes the key). Seen by `get` here, as by everybody, after a `refresh`."""

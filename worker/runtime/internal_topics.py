@@ -26,6 +26,8 @@ class InternalTopics:
     offsets_partitions: int = 25
     offsets_replicas: int = 3
     configs_replicas: int = 3
+    status_partitions: int = 5
+    status_replicas: int = 3
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> InternalTopics:
@@ -40,6 +42,8 @@ class InternalTopics:
             int(settings.get("offset.storage.partitions", default.offsets_partitions)),
             int(settings.get("offset.storage.replication.factor", default.offsets_replicas)),
             int(settings.get("config.storage.replication.factor", default.configs_replicas)),
+            int(settings.get("status.storage.partitions", default.status_partitions)),
+            int(settings.get("status.storage.replication.factor", default.status_replicas)),
         )
 
 
