@@ -12,7 +12,16 @@ from .config_topic import Configured
 from .state import Build, TaskPlan
 from .view_state import ViewState
 
-__all__ = ["connector_state", "connector_status", "last_line", "problems", "task_answer", "task_progress", "task_trace"]
+__all__ = [
+    "connector_state",
+    "connector_status",
+    "last_line",
+    "problems",
+    "task_answer",
+    "task_progress",
+    "task_trace",
+    "task_use",
+]
 
 Snapshot = Mapping[str, Any]
 
@@ -77,11 +86,17 @@ def task_answer(task: Snapshot, worker_id: str) -> dict[str, Any]:
         "metrics": dict(task["metrics"]),
         "restarts": task["restarts"],
         "pid": task["pid"],
+        **task_use(task),
         "caught_up": task["caught_up"],
     }
     if trace := task_trace(task):
         told["trace"] = trace
     return told
+
+
+def task_use(task: Snapshot) -> dict[str, Any]:
+    """What its process takes of the machine, and why it failed when it last did."""
+    return {name: task.get(name) for name in ("memory_bytes", "cpu_s", "last_failure")}
 
 
 def task_trace(task: Snapshot) -> str:

@@ -25,7 +25,7 @@ _TASK: Final = "status-task-"
 _TOPIC: Final = "status-topic-"
 _OF_CONNECTOR: Final = ":connector-"
 _OURS: Final = "headwater-status-"
-_FIGURES: Final = frozenset({"progress", "metrics"})
+_FIGURES: Final = frozenset({"progress", "metrics", "memory_bytes", "cpu_s"})
 """What changes all the time, in `Status.more`."""
 STATES: Final = frozenset({"UNASSIGNED", "RUNNING", "PAUSED", "FAILED", "RESTARTING", "STOPPED"})
 """Kafka Connect knows no others and would leave a record with another one out."""
@@ -66,7 +66,8 @@ Key = ConnectorKey | TaskKey | TopicKey
 class Status:
     """Of a connector or a task. `generation`: the group's when it was written; `version`: the plugin's.
 
-    `more` of a task: {"generation" (of the view), "stalled", "restarts", "pid", "caught_up", "progress", "metrics"}.
+    `more` of a task: {"generation" (of the view), "stalled", "restarts", "pid", "memory_bytes", "cpu_s",
+    "last_failure", "caught_up", "progress", "metrics"}.
     """
 
     state: str

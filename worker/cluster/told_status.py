@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .config_topic import Configured
-from .status import Snapshot, task_answer, task_progress, task_trace
+from .status import Snapshot, task_answer, task_progress, task_trace, task_use
 from .status_topic import Told
 from .statuses import STATES, Status, TaskKey
 from .view_state import ViewState
@@ -33,6 +33,7 @@ def status_of_task(task: Snapshot, worker_id: str, generation: int, version: str
         "stalled": task["stalled"] or None,
         "restarts": task["restarts"],
         "pid": task["pid"],
+        **task_use(task),
         "caught_up": task["caught_up"],
         "progress": task_progress(task),
         "metrics": task["metrics"],
@@ -107,6 +108,7 @@ def _task(number: int, status: Status, alive: Collection[str] | None) -> dict[st
     told["metrics"] = dict(more.get("metrics") or {})
     told["restarts"] = more.get("restarts", 0)
     told["pid"] = more.get("pid")
+    told |= task_use(more)
     told["caught_up"] = more.get("caught_up")
     if status.version:
         told["version"] = status.version
