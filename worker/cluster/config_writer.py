@@ -7,9 +7,11 @@ been, is refused by the log.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from threading import Lock
 
 from headwater.worker.api import Fenced, HeadwaterError
@@ -17,7 +19,7 @@ from headwater.worker.log.contract import Log, Message, MessageRefused, Producer
 
 from .refusals import NotLeader
 
-__all__ = ["ConfigWriter", "leader_id"]
+__all__ = ["ConfigWriter", "leader_id", "lone_id"]
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,12 @@ _NOT_WRITTEN = "Nothing was written"
 def leader_id(settings: Mapping[str, str]) -> str:
     """The transactional id under which the leader of the worker's cluster writes."""
     return f"connect-cluster-{settings.get('group.id', 'headwater')}"
+
+
+def lone_id(settings: Mapping[str, str], data_dir: Path) -> str:
+    """The same of a worker that stands alone: others of its `group.id` have directories and topics of their own."""
+    folder = hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:16]
+    return f"{leader_id(settings)}-{folder}"
 
 
 class ConfigWriter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from headwater.worker.api import HeadwaterError
@@ -59,9 +59,17 @@ class StatusTopic:
     """`refresh` belongs to one thread; any thread may call the other methods, and none of them waits but `flush` and
     `close`. Give `put_…` the present state as often as you like: only changes are written, the newest alone."""
 
-    def __init__(self, the_log: Log, topics: InternalTopics, figures_every_s: float = FIGURES_EVERY_S) -> None:
-        """Makes the topic where it is missing. Raises `LogError`."""
+    def __init__(
+        self,
+        the_log: Log,
+        topics: InternalTopics,
+        member: Callable[[], bool] = lambda: True,
+        figures_every_s: float = FIGURES_EVERY_S,
+    ) -> None:
+        """Makes the topic where it is missing. `member`: does this worker belong to its group now? While it does not,
+        what it wanted to write is forgotten: others may have written newer. Raises `LogError`."""
         self._log = the_log
+        self._member = member
         self._topic = topics.status
         self._records = CompactedDict(the_log, topics.status, topics.status_partitions, topics.status_replicas)
         self._figures_every_s = figures_every_s
@@ -251,19 +259,24 @@ class StatusTopic:
             while not self._ending:
                 now = time.monotonic()
                 first = max(self._not_before, min((one.due for one in self._waiting.values()), default=float("inf")))
-                if first <= now:
-                    self._changed.wait(_GATHER_S)  # changes seldom come alone
-                    break
-                self._changed.wait(min(first - now, 3600.0))
-            if self._ending:
-                return {}
-            now = time.monotonic()
-            batch = {key: one.what for key, one in self._waiting.items() if one.due <= now}
-            for key, what in batch.items():
-                del self._waiting[key]
-                self._sent[key] = (dump_status(key, what), what)
-            self._writing = True
-            return batch
+                if first > now:
+                    self._changed.wait(min(first - now, 3600.0))
+                    continue
+                self._changed.wait(_GATHER_S)  # changes seldom come alone
+                if not self._member():
+                    self._waiting.clear()
+                    self._changed.notify_all()
+                elif batch := self._take_due(time.monotonic()):
+                    return batch
+            return {}
+
+    def _take_due(self, now: float) -> dict[Key, Status | TopicUse | None]:
+        batch = {key: one.what for key, one in self._waiting.items() if one.due <= now}
+        for key, what in batch.items():
+            del self._waiting[key]
+            self._sent[key] = (dump_status(key, what), what)
+        self._writing = bool(batch)
+        return batch
 
     def _write(self, batch: Mapping[Key, Status | TopicUse | None]) -> None:
         """Raises what the log raises."""

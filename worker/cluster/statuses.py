@@ -80,7 +80,15 @@ class Status:
     def overwrites(self, other: Status | None) -> bool:
         """May a status that says that something has ended take this one's place? It must not, where another worker
         has taken over since."""
-        return other is None or other.worker_id == self.worker_id or other.generation <= self.generation
+        if other is None or other.worker_id == self.worker_id:
+            return True
+        return other.generation <= self.generation and not self.comes_too_late_for(other)
+
+    def comes_too_late_for(self, other: Status) -> bool:
+        """A worker says that it has given a task up when another one runs it already. (Kafka Connect takes that from
+        the generation alone, so that a worker that ends in good order says so in vain.)"""
+        taken_over = other.state == "RUNNING" and other.generation >= self.generation
+        return self.state == "UNASSIGNED" and taken_over and other.worker_id != self.worker_id
 
     def differs_in_figures_alone(self, other: Status) -> bool:
         return self._lasting() == other._lasting()
@@ -154,17 +162,10 @@ class StatusTable:
             _set_in(self._topics, key.connector, key.topic, what)
             return True
         before = self._tasks.get(key.connector, {}).get(key)
-        if isinstance(what, Status) and before is not None and _too_late(what, before):
+        if isinstance(what, Status) and before is not None and what.comes_too_late_for(before):
             return False
         _set_in(self._tasks, key.connector, key, what)
         return True
-
-
-def _too_late(now: Status, before: Status) -> bool:
-    """A worker says that it has given the task up when another one runs it already. (Kafka Connect takes that from the
-    generation alone, so that a worker that ends in good order says so in vain.)"""
-    taken_over = before.state == "RUNNING" and before.generation >= now.generation
-    return now.state == "UNASSIGNED" and taken_over and before.worker_id != now.worker_id
 
 
 def _set(into: dict[Any, Any], key: Any, what: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater.worker.api import TopicPartition
 from headwater.worker.cluster.status_topic import StatusTopic, Told
 from headwater.worker.cluster.statuses import Status, TaskKey
 from headwater.worker.log import Log, Message, open_log
@@ -67,7 +68,7 @@ def test_states_are_written_and_read(log: Log, topic: StatusTopic) -> None:
 
 def test_only_changes_are_written(log: Log, topic: StatusTopic) -> None:
     def records() -> int:
-        return sum(log.end_offsets(topic._records._partitions).values())
+        return sum(log.end_offsets([TopicPartition("statuses", 0), TopicPartition("statuses", 1)]).values())
 
     for _ in range(3):
         topic.put_connector("a", RUNNING)
@@ -155,6 +156,19 @@ def test_records_that_make_no_sense_are_passed_by(log: Log, topic: StatusTopic) 
     assert topic.refresh() == set()
     topic.put_task(TASK, RUNNING)
     assert topic.flush(60) and topic.refresh() == {"a"}
+
+
+def test_a_zombie_writes_nothing(log: Log, topic: StatusTopic) -> None:
+    member = False
+    zombie = StatusTopic(log, TOPICS, lambda: member)
+    zombie.put_task(TASK, Status("RUNNING", "zombie", 2))
+    assert zombie.flush(60)
+    topic.put_task(TASK, RUNNING)
+    assert seen(topic).tasks[TASK] == RUNNING
+    member = True
+    assert zombie.flush(60) and zombie.refresh() == {"a"}
+    zombie.close()
+    assert topic.refresh() == set()
 
 
 def test_what_cannot_be_written_is_written_later(log: Log, topic: StatusTopic) -> None:

@@ -73,6 +73,8 @@ def test_whose_status_overwrites() -> None:
     assert ended.overwrites(Status("RUNNING", "w", 9))
     assert ended.overwrites(Status("RUNNING", "other", 4))
     assert not ended.overwrites(Status("RUNNING", "other", 5))
+    assert not Status("UNASSIGNED", "w", 4).overwrites(Status("RUNNING", "other", 4))
+    assert Status("UNASSIGNED", "w", 4).overwrites(Status("FAILED", "other", 4))
 
 
 def test_what_is_there_no_more() -> None:
