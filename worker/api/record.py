@@ -80,6 +80,8 @@ class Batch:
     forgets the partition. `ends_transaction`: the source's own transaction ends with this batch.
     `complete`: topic -> version V: with this batch the topic holds a complete snapshot as of V (Rebuild's preflight
     asks for that mark). `restarted`: topics for which a new snapshot begins, so that their mark no longer holds.
+    `committed_ms`: when the oldest change in it was committed at the source, epoch milliseconds, for the latency that
+    is shown; None where there is no such moment, as for rows of a snapshot.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -87,6 +89,7 @@ class Batch:
     ends_transaction: bool = True
     complete: Mapping[str, int] = field(default_factory=dict)
     restarted: tuple[str, ...] = ()
+    committed_ms: int | None = None
 
 
 @dataclass(slots=True)

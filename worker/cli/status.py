@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+import time
+from typing import Any, Final
 
 import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
 
-from .client import Client
+from .client import Client, NoWorker, Refused
 from .parameters import json_output, worker_url
-from .terminal import print_json, print_table
+from .status_rows import HEADERS, LIVE_HEADERS, StatusRows
+from .terminal import print_json, print_table, table
+
+EVERY_S: Final = 1.0
 
 
 @click.command("status")
 @worker_url
+@click.option("--watch", is_flag=True, help="On a terminal: keep the table up to date until Ctrl-C.")
 @json_output
-def command(url: str, as_json: bool) -> int:
+def command(url: str, watch: bool, as_json: bool) -> int:
     """What a running worker does: each task with its state. Exit status 1 where a task has failed or stalled."""
     client = Client(url)
-    worker = client.get()
-    connectors = client.get("connectors", query="expand=status")
+    if watch and not as_json and sys.stdout.isatty():
+        return _watch(client)
+    worker, connectors = _ask(client)
     if as_json:
         print_json({"worker": worker, "connectors": connectors})
     else:
-        rows = [row for name in sorted(connectors) for row in _rows(name, connectors[name]["status"])]
-        click.echo(f"worker {client.url}, version {worker.get('version', '?')}: {len(connectors)} connectors")
-        if rows:
-            print_table(("connector", "task", "state", "progress", "error"), rows)
+        click.echo(_heading(client, worker, connectors))
+        if rows := StatusRows().rows(connectors):
+            print_table(HEADERS, rows)
+    return _exit_status(connectors)
+
+
+def _ask(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
+    return client.get(), client.get("connectors", query="expand=status")
+
+
+def _heading(client: Client, worker: dict[str, Any], connectors: dict[str, Any]) -> str:
+    return f"worker {client.url}, version {worker.get('version', '?')}: {len(connectors)} connectors"
+
+
+def _watch(client: Client) -> int:
+    """Until Ctrl-C; the exit status is that of the last look. A worker that is gone for a while is waited for."""
+    rows = StatusRows(rates=True)
+    worker, connectors = _ask(client)  # the first one has to succeed
+    with Live(console=Console(), auto_refresh=False, screen=False) as live:
+        try:
+            while True:
+                heading = Text(f"{_heading(client, worker, connectors)}, {time.strftime('%H:%M:%S')}")
+                live.update(Group(heading, table(LIVE_HEADERS, rows.rows(connectors))), refresh=True)
+                time.sleep(EVERY_S)
+                try:
+                    worker, connectors = _ask(client)
+                except (NoWorker, Refused) as error:
+                    live.update(Text(str(error), style="red"), refresh=True)
+                    time.sleep(EVERY_S)
+        except KeyboardInterrupt:
+            return _exit_status(connectors)
+
+
+def _exit_status(connectors: dict[str, Any]) -> int:
     return 1 if any(_broken(entry["status"]) for entry in connectors.values()) else 0
-
-
-def _rows(name: str, status: dict[str, Any]) -> list[tuple[object, ...]]:
-    parts = [("", status["connector"]), *((task["id"], task) for task in status["tasks"])]
-    if status["tasks"] and not status["connector"].get("trace"):
-        parts = parts[1:]
-    return [(name, task, part["state"], _progress(part), _first_line(part.get("trace"))) for task, part in parts]
-
-
-def _progress(part: dict[str, Any]) -> str:
-    """From Headwater's own additions to Kafka Connect's status, where the worker has something to tell."""
-    progress = part.get("progress") or {}
-    if not progress.get("stage"):
-        return ""
-    done, total = progress.get("done"), progress.get("total")
-    figures = f" {done:,} of {total:,}" if total else f" {done:,}" if done else ""
-    return f"{progress['stage']}{figures} {progress.get('unit', '')}".rstrip() if figures else str(progress["stage"])
-
-
-def _first_line(trace: str | None) -> str:
-    """The error itself: a trace's last line, as Python writes them."""
-    lines = (trace or "").strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _broken(status: dict[str, Any]) -> bool:

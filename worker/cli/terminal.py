@@ -30,18 +30,23 @@ def print_json(value: Any) -> None:
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout; without a terminal plain columns, never cut or wrapped."""
-    texts = [[_cell(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
+        texts = [[_cell(cell) for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(headers, *texts, strict=True)]
         for line in (headers, *texts):
             click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    Console().print(table(headers, rows))
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """For a terminal: states have colours, long texts go on in the next line."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in texts:
-        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in row))
-    Console().print(table)
+        made.add_column(header, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in map(_cell, row)))
+    return made
 
 
 def _cell(value: object) -> str:

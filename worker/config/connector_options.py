@@ -89,6 +89,8 @@ COMMON: Final = Options(
            validate=at_least(1), group="Restart"),
     Option("restart.max.attempts", INT, 10, "Starts in a row without progress before a task stays FAILED; "
            "-1: no limit, 0: never start it again.", validate=_minus_one_or(0), group="Restart"),
+    Option("task.memory.max.bytes", LONG, None, "A task of this connector whose process uses more memory is stopped in "
+           "good order and started again; 0: no limit. Default: the worker's.", validate=at_least(0), group="Restart"),
     *_overrides("producer"),
     *_overrides("consumer"),
     *_overrides("admin"),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
-__all__ = ["JsonFormatter", "ReadableFormatter", "configure"]
+__all__ = ["JsonFormatter", "ReadableFormatter", "configure", "pass_on"]
 
 Redact = Callable[[str], str]
 
@@ -93,6 +93,21 @@ def configure(
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+def pass_on(line: str, connector: str | None, task: int | None) -> None:
+    """Write a line of a child process, which has formatted it as it was told to. What comes from elsewhere, such as the
+    `print` of a plugin or a crash in native code, is made a JSON line where lines are JSON."""
+    for handler in logging.getLogger().handlers:
+        formatter = handler.formatter
+        if isinstance(formatter, JsonFormatter) and line.strip() and not line.startswith("{"):
+            said = {"name": "stderr", "levelname": "INFO", "levelno": logging.INFO, "msg": line.rstrip("\n")}
+            line = formatter.format(logging.makeLogRecord({**said, "connector": connector, "task": task})) + "\n"
+    try:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody reads our own standard error: the child must not block on its pipe for that
+        return
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

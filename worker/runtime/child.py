@@ -18,6 +18,8 @@ from typing import IO, Any
 
 import orjson
 
+from headwater.worker.observe import logs
+
 __all__ = ["Child"]
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Child:
     def __init__(self, module: str, assignment: Mapping[str, Any], on_event: OnEvent, on_exit: OnExit) -> None:
         self._on_event = on_event
         self._on_exit = on_exit
+        self._speaker = assignment.get("connector") or assignment.get("view"), assignment.get("task")
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
@@ -48,6 +51,7 @@ class Child:
         )
         self.pid = self._process.pid
         self._sending = threading.Lock()
+        self._early: list[bytes] | None = []
         first = orjson.dumps({**assignment, "parent": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
         # On threads: a child that does not read must not hold up its supervisor.
         self._errors = threading.Thread(target=self._copy_errors, name=f"errors-{self.pid}", daemon=True)
@@ -76,17 +80,31 @@ class Child:
         return not self._follower.is_alive()
 
     def _write(self, line: bytes) -> None:
+        with self._sending:
+            if self._early is not None:  # the assignment comes first
+                self._early.append(line)
+            else:
+                self._put(line)
+
+    def _begin(self, first: bytes) -> None:
+        """The assignment, without the lock: it may be larger than the pipe, and the child takes its time to read."""
+        self._put(first)
+        with self._sending:
+            early, self._early = self._early or [], None
+            for line in early:
+                self._put(line)
+
+    def _put(self, line: bytes) -> None:
         stream = self._process.stdin
         assert stream is not None
         try:
-            with self._sending:
-                stream.write(line)
-                stream.flush()
+            stream.write(line)
+            stream.flush()
         except (BrokenPipeError, ValueError):
             return
 
     def _follow(self, first: bytes) -> None:
-        self._write(first)
+        self._begin(first)
         stream = self._process.stdout
         assert stream is not None
         for line in stream:
@@ -110,15 +128,7 @@ class Child:
         for line in stream:
             text = line.decode(errors="replace")
             self._tail.append(text.rstrip("\n"))
-            _pass_on(text)
-
-
-def _pass_on(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError):  # nobody reads our own standard error: the child must not block on its pipe for that
-        return
+            logs.pass_on(text, *self._speaker)
 
 
 def _close(pipe: IO[bytes] | None) -> None:

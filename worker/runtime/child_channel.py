@@ -14,14 +14,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
+
+from headwater.worker.observe.log_levels import set_levels
 
 __all__ = ["ChildChannel"]
 
 _PR_SET_PDEATHSIG = 1
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+_OOM_SCORE = 300
+LOG_LEVELS = "log_levels"
+"""Part of an assignment, and a command that every process obeys."""
 PARENT_GONE_EXIT = 4
 PARENT_GONE_GRACE_S = 5.0
 
@@ -36,6 +42,7 @@ class ChildChannel:
         self._writing = threading.Lock()
         self.assignment: dict[str, Any] = orjson.loads(self._in.readline() or b"{}")
         _die_with(int(self.assignment.get("parent", os.getppid())))
+        _go_first()
 
     def tell(self, event: str, fields: dict[str, Any]) -> None:
         """Report up; any thread may call it. A supervisor that is gone hears nothing."""
@@ -50,16 +57,22 @@ class ChildChannel:
             return
 
     def listen(self, on_command: Callable[[str, dict[str, Any]], None], on_gone: Callable[[], None]) -> None:
-        """Call `on_command(name, fields)` for each command from a thread of its own.
+        """Call `on_command(name, fields)` for each command from a thread of its own. Log lines were configured before.
 
         When the supervisor is gone, `on_gone` asks for a graceful end; a process that is still there some seconds
         later is ended without one, because nobody would count it among the living any more.
         """
 
+        set_levels(self.assignment.get(LOG_LEVELS, {}))
+
         def follow() -> None:
             for line in self._in:
                 fields = orjson.loads(line)
-                on_command(str(fields.pop("command", "")), fields)
+                command = str(fields.pop("command", ""))
+                if command == LOG_LEVELS:
+                    set_levels(fields["levels"])
+                else:
+                    on_command(command, fields)
             on_gone()
             time.sleep(PARENT_GONE_GRACE_S)
             os._exit(PARENT_GONE_EXIT)
@@ -86,3 +99,11 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the call
         os._exit(PARENT_GONE_EXIT)
+
+
+def _go_first() -> None:
+    """Linux: where the machine's memory runs out, this process is taken before its supervisor, which restarts it."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))
+    except OSError:  # no such kernel, or no such right: then the kernel's own choice stands
+        return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +32,13 @@ Refused = Callable[[MessageRefused], None]
 
 @dataclass(slots=True)
 class Prepared:
-    """One batch of the source, ready for the log. `bookkeeping`: its positions and marks as messages."""
+    """One batch of the source, ready for the log. `bookkeeping`: its positions and marks as messages. `since_ms`:
+    when the oldest change in it happened, epoch milliseconds."""
 
     messages: list[Message]
     positions: Positions
     bookkeeping: list[Message]
+    since_ms: int | None = None
     bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +87,7 @@ class Committer:
             self._queued_bytes += batch.bytes
             self.accepted += 1
             self._metrics.queued_records += len(batch.messages)
+            self._metrics.queued.add(self._metrics.queued_records)
             self._changed.notify_all()
             return True
 
@@ -127,10 +131,13 @@ class Committer:
                 self._initialised = True
                 self._changed.notify_all()
             while batches := self._next():
+                begun = time.monotonic()
                 self._write(producer, batches)
+                self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
                 self._done(batches)
         except Exception as error:  # handed to the reading thread, which decides about the task
             with self._changed:
+                self._metrics.commit_failures += self._initialised
                 self._error = error
                 self._changed.notify_all()
         finally:
@@ -205,8 +212,13 @@ class Committer:
                 metrics.queued_records -= len(batch.messages)
                 metrics.records_out += len(batch.messages)
                 metrics.bytes_out += batch.bytes
+                if batch.since_ms is not None:
+                    metrics.latency.add(batch.since_ms)
             self.committed += len(batches)
             metrics.commits += 1
+            metrics.queued.add(metrics.queued_records)
+            if self._id is not None:
+                metrics.transaction_records.add(sum(len(batch.messages) for batch in batches))
             metrics.active()
             self._changed.notify_all()
 

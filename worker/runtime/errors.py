@@ -84,6 +84,8 @@ class RecordErrors:
             if time.monotonic() + delay > end:
                 raise error
             self._metrics.retries += 1
+            self._metrics.record_retries += 1
+            self._metrics.record_failures += 1
             log.debug("%s failed in %s, trying again in %.1f s: %s", where().subject, where().stage, delay, error)
             if self._wait(delay):
                 raise Interrupted
@@ -97,10 +99,12 @@ class RecordErrors:
         """This record cannot be handled. Returns where the record is to be skipped, raises `Fatal` otherwise."""
         if isinstance(error, Fenced | Interrupted):
             raise error
-        self._metrics.errors += 1
-        self._metrics.last_error = f"{where.subject}: {error}"
-        policy = self._policy
+        metrics, policy = self._metrics, self._policy
+        metrics.errors += 1
+        metrics.record_failures += 1
+        metrics.failed(f"{where.subject}: {error}")
         if policy.log_enable:
+            metrics.errors_logged += 1
             said = _said(error)
             if policy.log_include_messages and where.content:
                 said += f"; {where.content[:_CONTENT_SHOWN]}"
@@ -113,9 +117,9 @@ class RecordErrors:
             ) from error
         if dead_letter is not None:
             dead_letter(where, error)
-            self._metrics.records_dead_lettered += 1
+            metrics.records_dead_lettered += 1
         else:
-            self._metrics.records_skipped += 1
+            metrics.records_skipped += 1
 
 
 def _said(error: Exception) -> str:

@@ -137,13 +137,13 @@ class Intake:
             self.hold()
         return messages, first, moved
 
-    def lag(self) -> int:
+    def lags(self) -> dict[TopicPartition, int]:
         """Offsets between what was handed on and the end of our partitions; barriers do not count as work."""
         if not self._next:
-            return 0
+            return {}
         ends = self._log.end_offsets(self._next)
         goals = {tp: min(end, self.limits.get(tp, end)) for tp, end in ends.items()}
-        return sum(max(0, goals.get(tp, 0) - at) for tp, at in self._next.items())
+        return {tp: max(0, goals.get(tp, 0) - at) for tp, at in self._next.items()}
 
 
 def _place(message: Message) -> TopicPartition:

@@ -83,6 +83,7 @@ class SinkLoop:
         self._unflushed_records = 0
         self._unflushed_bytes = 0
         self._unflushed_since: float | None = None
+        self._waiting_since: list[int] = []
         self._flushed_at = float("-inf")
         self._originals: dict[tuple[str | None, int | None, int | None], Message] = {}
         self._lag_at = 0.0
@@ -124,6 +125,7 @@ class SinkLoop:
         self._close()
         self._unflushed_records = self._unflushed_bytes = 0
         self._unflushed_since = None
+        self._waiting_since.clear()
         self._originals.clear()
         self._sink = self._connector.task()
         context = TaskContext(
@@ -182,18 +184,29 @@ class SinkLoop:
                 self._originals.clear()
             self._originals.update({(m.topic, m.partition, m.offset): m for m in messages})
         records = self._pipe.process(messages)
+        begun = time.monotonic()
         self._sink.write(SinkBatch(records, first, moved))
-        metrics = self._metrics
-        metrics.records_in += len(messages)
-        metrics.bytes_in += size
-        metrics.batches += 1
-        metrics.queued_records += len(messages)
-        if messages:
-            metrics.active()
+        self._count(messages, len(records), size, time.monotonic() - begun)
         self._unflushed_records += len(messages)
         self._unflushed_bytes += size
         if self._unflushed_since is None:
             self._unflushed_since = time.monotonic()
+
+    def _count(self, messages: list[Message], sent: int, size: int, took_s: float) -> None:
+        """The sink has taken a batch: `sent` records of these messages, `size` bytes."""
+        metrics = self._metrics
+        metrics.records_in += len(messages)
+        metrics.records_sent += sent
+        metrics.bytes_in += size
+        metrics.batches += 1
+        metrics.queued_records += len(messages)
+        metrics.write_ms.add(took_s * 1000)
+        metrics.batch_records.add(len(messages))
+        metrics.queued.add(metrics.queued_records)
+        if messages:
+            metrics.active()
+            if messages[0].timestamp_ms is not None:
+                self._waiting_since.append(messages[0].timestamp_ms)
 
     def _slow_down(self, records: int) -> None:
         """Keep to `rows_per_s`, where the generation has such a limit."""
@@ -218,15 +231,21 @@ class SinkLoop:
     def _flush(self) -> None:
         """What was written becomes durable in the view; then, and only then, the group's offsets follow."""
         assert self._sink is not None
-        if self._dead is not None:
-            self._dead.flush()
-        self._flushing = True
+        begun = time.monotonic()
         try:
-            offsets = self._sink.flush()
-        finally:
-            self._flushing = False
-        if offsets:
-            self._consumer.commit(offsets)
+            if self._dead is not None:
+                self._dead.flush()
+            self._flushing = True
+            try:
+                offsets = self._sink.flush()
+            finally:
+                self._flushing = False
+            if offsets:
+                self._consumer.commit(offsets)
+        except Exception:
+            self._metrics.commit_failures += 1
+            raise
+        self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
         self._flushed(offsets)
 
     def _flushed(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -235,7 +254,11 @@ class SinkLoop:
         metrics.records_out += self._unflushed_records
         metrics.bytes_out += self._unflushed_bytes
         metrics.queued_records = 0
+        metrics.queued.add(0)
         metrics.commits += 1
+        for since_ms in self._waiting_since:
+            metrics.latency.add(since_ms)
+        self._waiting_since.clear()
         if self._unflushed_records:
             metrics.active()
         self._unflushed_records = self._unflushed_bytes = 0
@@ -248,7 +271,9 @@ class SinkLoop:
         now = time.monotonic()
         if now - self._lag_at >= LAG_EVERY_S:
             self._lag_at = now
-            self._metrics.lag = self._intake.lag()
+            lags = self._intake.lags().values()
+            self._metrics.lag, self._metrics.lag_max = sum(lags), max(lags, default=0)
+            self._metrics.partitions = len(self._intake.topic_ids)
             self._missing.look()
 
     def _on_assigned(self, partitions: Mapping[TopicPartition, str]) -> Mapping[TopicPartition, int | None]:
@@ -306,7 +331,7 @@ class SinkLoop:
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()
         self._metrics.retries += 1
-        self._metrics.last_error = str(error)
+        self._metrics.failed(str(error))
         self._metrics.queued_records = 0
         log.warning("the task cannot go on, trying again in %.1f s: %s", delay, error)
         self._control.report_state("RESTARTING", str(error))

@@ -138,8 +138,10 @@ class SourceLoop:
             if self._held_back():
                 self._control.stopping.wait(STEP_S)
                 continue
+            begun = time.monotonic()
             batch = self._source.read(READ_S)
             if batch is not None:
+                self._metrics.read_ms.add((time.monotonic() - begun) * 1000)
                 self._backoff.reset()
                 self._take(batch)
             if self._caught_up is not None and self._caught_up_at is None:
@@ -157,6 +159,7 @@ class SourceLoop:
         metrics = self._metrics
         metrics.records_in += len(batch.records)
         metrics.batches += 1
+        metrics.batch_records.add(len(batch.records))
         if batch.records:
             metrics.active()
         messages = self._pipe.process(batch.records)
@@ -165,7 +168,7 @@ class SourceLoop:
         if len(origins) != len(metrics.topics):
             metrics.topics = tuple(origins)
         bookkeeping = self._positions.messages(batch.positions) + self._marks.messages(batch, origins)
-        prepared = Prepared(messages, batch.positions, bookkeeping)
+        prepared = Prepared(messages, batch.positions, bookkeeping, _since_ms(batch))
         # A stop waits for room as well: what was read is committed, so that it is not read twice.
         while not self._committer.put(prepared, STEP_S):
             metrics.tick()
@@ -193,7 +196,7 @@ class SourceLoop:
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()
         self._metrics.retries += 1
-        self._metrics.last_error = str(error)
+        self._metrics.failed(str(error))
         log.warning("the task cannot go on, trying again in %.1f s: %s", delay, error)
         self._control.report_state("RESTARTING", str(error))
         self._close()
@@ -204,7 +207,7 @@ class SourceLoop:
             self._metrics.queued_records = 0
             self._caught_up_at = None
             self._committer, self._committer_started = self._new_committer(), False
-        self._control.stopping.wait(delay)
+        self._control.rest(delay, self._metrics.tick)
 
     def _drain(self) -> None:
         """Wait until all that was read is durable; the connector is not called meanwhile (it may be broken)."""
@@ -258,3 +261,10 @@ class SourceLoop:
             source.close()
         except Exception as error:  # a plugin's clean-up may not hide why it is closed
             log.warning("closing the source failed: %s: %s", type(error).__name__, error)
+
+
+def _since_ms(batch: Batch) -> int | None:
+    """When the oldest change in it happened, epoch milliseconds, as far as the source says so."""
+    if not batch.records:
+        return None
+    return batch.records[0].timestamp_ms if batch.committed_ms is None else batch.committed_ms

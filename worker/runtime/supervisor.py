@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from headwater.worker.observe.health import Stall
+from headwater.worker.observe.process_use import process_use
 
 from .child import Child
-from .supervised import Supervised, Work
+from .memory_cap import excess
+from .startups import Startups
+from .supervised import Supervised, Work, describe
 
 __all__ = ["Supervisor"]
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_MEASURE_S = 2.0
 
 
 class Supervisor:
@@ -35,6 +39,8 @@ class Supervisor:
         self._on_change = on_change
         self._changed = threading.Condition(threading.RLock())
         self._items: dict[Hashable, Supervised] = {}
+        self._log_levels: dict[str, str] = {}
+        self.startups = Startups()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -90,6 +96,14 @@ class Supervisor:
             item.child.send(command, **fields)
             return True
 
+    def set_log_levels(self, levels: Mapping[str, str]) -> None:
+        """Levels of loggers by name, for every process: those that run and those that start later."""
+        with self._changed:
+            self._log_levels = dict(levels)
+            for item in self._items.values():
+                if item.child is not None:
+                    item.child.send("log_levels", levels=self._log_levels)
+
     def stop_all(self) -> None:
         """Returns when no process is left. Nothing is started any more."""
         with self._changed:
@@ -107,32 +121,11 @@ class Supervisor:
                 if item.next_work is not None or not item.stopping
             }
 
-    def snapshot(self) -> list[dict[str, Any]]:
-        """The state of every process, as plain values."""
+    def snapshot(self, connector: str | None = None) -> list[dict[str, Any]]:
+        """The state of every process, or of a connector's tasks, as plain values; see `supervised.describe`."""
         with self._changed:
-            return [self._describe(item) for item in self._items.values()]
-
-    def _describe(self, item: Supervised) -> dict[str, Any]:
-        metrics, now = item.metrics, time.time_ns() // 1_000_000
-        stalled = None
-        if item.state in ("RUNNING", "UNASSIGNED") and item.child is not None:
-            work = int(metrics.get("lag", 0)) > 0 or int(metrics.get("queued_records", 0)) > 0
-            stalled = self._stall.reason(metrics, work, now)
-        return {
-            **item.work.who,
-            "state": item.state,
-            "reason": item.reason,
-            "trace": item.trace,
-            "stalled": stalled,
-            "stopping": item.stopping,
-            "pid": None if item.child is None else item.child.pid,
-            "restarts": item.restarts,
-            "fatal_failures": item.fatal_failures,
-            "uptime_s": 0.0 if item.child is None else round(time.monotonic() - item.started_at, 1),
-            "caught_up": item.caught_up,
-            "metrics": dict(metrics),
-            "progress": list(item.progress.values()),
-        }
+            items = [i for i in self._items.values() if connector is None or i.work.who.get("connector") == connector]
+            return [describe(item, self._stall) for item in items]
 
     def _replace(self, item: Supervised, work: Work) -> None:
         item.failures = item.fatal_failures = item.restarts = 0
@@ -167,46 +160,67 @@ class Supervisor:
                 self._start(item)
                 return None
             return item.start_at
+        if now >= item.measure_at:
+            item.measure_at = now + _MEASURE_S
+            self._measure(item, now)
         if item.kill_at is not None and now >= item.kill_at:
-            log.warning("%s did not end within %.0f s and is killed", item.work.name, self._grace_s)
+            log.warning(
+                "%s did not end within %.0f s and is killed", item.work.name, self._grace_s, extra=item.work.speaker
+            )
             item.child.kill()
             item.kill_at = None
         return item.kill_at
 
+    def _measure(self, item: Supervised, now: float) -> None:
+        """Look at what the process takes; one that takes too much is asked to stop, and counts as failed then."""
+        assert item.child is not None
+        item.use = process_use(item.child.pid)
+        item.clock.enter("STALLED" if item.stalled(self._stall) else item.state)
+        why = excess(item.use, item.memory_max_bytes)
+        if why and not item.stopping and not item.excess:
+            item.excess, item.kill_at = why, now + self._grace_s
+            log.warning("%s is stopped: %s", item.work.name, why, extra=item.work.speaker)
+            item.child.send("stop")
+
     def _start(self, item: Supervised) -> None:
+        self.startups.attempted(item)
         try:
             child = Child(
                 item.work.module,
-                {**item.work.assignment, "paused": item.work.paused},
+                {**item.work.assignment, "paused": item.work.paused, "log_levels": self._log_levels},
                 lambda event: self._take(item, event),
                 lambda status, tail: self._ended(item, status, tail),
             )
         except OSError as error:
             item.reason = f"its process could not be started: {error}"
             item.start_at = time.monotonic() + 5
-            log.error("%s: %s; trying again in 5 s", item.work.name, item.reason)
+            self.startups.ended(item)
+            log.error("%s: %s; trying again in 5 s", item.work.name, item.reason, extra=item.work.speaker)
             return
         item.starting(child)
-        log.info("%s runs in process %d", item.work.name, child.pid)
+        log.info("%s runs in process %d", item.work.name, child.pid, extra=item.work.speaker)
 
     def _take(self, item: Supervised, event: dict[str, Any]) -> None:
         quiet = event.get("event") == "metrics"
         with self._changed:
             item.take(event)
+            if not quiet:
+                self.startups.told(item)
         if not quiet:
             self._on_change()
 
     def _ended(self, item: Supervised, status: int, tail: str) -> None:
         """Called on the child's thread."""
         with self._changed:
-            item.child = None
-            item.kill_at = None
+            item.child = item.use = item.kill_at = None
             if item.stopping:
                 self._after_stop(item)
+            elif item.excess:
+                self._after_failure(item, status, tail)
             elif item.work.once and status == 0:
                 del self._items[item.key]
             elif status == 0:
-                log.info("%s ended by itself and is started again", item.work.name)
+                log.info("%s ended by itself and is started again", item.work.name, extra=item.work.speaker)
                 item.start_at = time.monotonic() + 1
             else:
                 self._after_failure(item, status, tail)
@@ -217,21 +231,25 @@ class Supervisor:
         item.stopping = False
         if item.next_work is None or self._ending:
             del self._items[item.key]
-            log.info("%s has stopped", item.work.name)
+            log.info("%s has stopped", item.work.name, extra=item.work.speaker)
             return
         item.work, item.next_work = item.next_work, None
         item.state, item.reason, item.trace, item.start_at = "UNASSIGNED", "", "", 0.0
         item.policy = item.work.restart
 
     def _after_failure(self, item: Supervised, status: int, tail: str) -> None:
+        self.startups.ended(item)
         delay = item.failed(status, tail)
+        item.clock.enter(item.state)
         if delay is None:
             log.error(
                 "%s has FAILED and is not started again by itself: %s. Put it right, then restart it",
                 item.work.name,
                 item.reason,
+                extra=item.work.speaker,
             )
             return
         item.restarts += 1
         item.start_at = time.monotonic() + delay
-        log.warning("%s failed and is started again in %.1f s: %s", item.work.name, delay, item.reason)
+        text = "%s failed and is started again in %.1f s: %s"
+        log.warning(text, item.work.name, delay, item.reason, extra=item.work.speaker)

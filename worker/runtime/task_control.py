@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,13 @@ class TaskControl:
         """`state` in Kafka Connect's words: RUNNING, PAUSED, RESTARTING, STOPPED."""
         self.state = state
         self._tell("state", {"state": state, "reason": reason})
+
+    def rest(self, seconds: float, tick: Callable[[], None]) -> None:
+        """Sleep, until the task has to stop at most. `tick` is called on the way: who waits is not stalled."""
+        end = time.monotonic() + seconds
+        while not self.stopping.is_set() and (left := end - time.monotonic()) > 0:
+            tick()
+            self.stopping.wait(min(left, 1.0))
 
     def report_progress(self, progress: Progress) -> None:
         self._tell(

@@ -10,8 +10,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: R
     while not control.stopping.is_set():
         plan = build_plan(raw, settings, task_config=spec.task_config)
         redactor.add(secret_values(spec.raw, raw, plan.secret_options()))
-        tell("started", {"kind": plan.kind, "restart": _restart(plan)})
+        tell("started", _started(plan, settings))
         try:
             with closing(open_log(settings, Path(spec.data_dir), raw)) as the_log:
                 if plan.kind == "source":
@@ -107,19 +108,23 @@ def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: R
         except Retriable as error:
             delay = error.after_s if error.after_s is not None else backoff.next()
             metrics.retries += 1
-            metrics.last_error = str(error)
+            metrics.failed(str(error))
             log.warning("the task cannot begin, trying again in %.1f s: %s", delay, error)
             control.report_state("RESTARTING", str(error))
-            control.stopping.wait(delay)
+            control.rest(delay, metrics.tick)
     control.report_state("STOPPED")
 
 
-def _restart(plan: ConnectorPlan) -> dict[str, int]:
-    policy = plan.restart
+def _started(plan: ConnectorPlan, settings: Mapping[str, str]) -> dict[str, Any]:
+    """What the supervisor has to know of the connector's config, and what it shows of its plugin."""
+    own = plan.values["task.memory.max.bytes"]
+    plugin = type(plan.connector)
     return {
-        "backoff_initial_ms": policy.backoff_initial_ms,
-        "backoff_max_ms": policy.backoff_max_ms,
-        "max_attempts": policy.max_attempts,
+        "kind": plan.kind,
+        "class": plugin.__qualname__,
+        "version": plugin.version,
+        "restart": asdict(plan.restart),
+        "memory_max_bytes": int(settings.get("task.memory.max.bytes", "0")) if own is None else own,
     }
 
 

@@ -1,6 +1,7 @@
 """What a task's process is told when it starts, and the words that go to and fro afterwards.
 
-Supervisor -> process, JSON lines on standard input: first the assignment, then `{"command":"stop"|"pause"|"resume"}`.
+Supervisor -> process, JSON lines on standard input: first the assignment, then `{"command":"stop"|"pause"|"resume"}` or
+`{"command":"log_levels","levels":{name: level}}`.
 Process -> supervisor, JSON lines: `{"event":"state"|"progress"|"metrics"|"started"|"error"|"result", …}`.
 """
 

@@ -64,6 +64,8 @@ class _Open:
     missing: list[Missing] = field(default_factory=list)
     size: int = 0
     now_us: int = 0
+    first_us: int | None = None
+    """When the first transaction in it was committed."""
 
 
 class Stream:
@@ -157,7 +159,8 @@ class Stream:
     def read(self, timeout_s: float) -> Batch | None:
         """Changes, as many as are there and fit into a batch, or a mere position, or None."""
         deadline = time.monotonic() + timeout_s
-        opened = _Open(now_us=time.time_ns() // 1000)
+        under_way = None if self._transaction is None else self._transaction.begin.commit_us
+        opened = _Open(now_us=time.time_ns() // 1000, first_us=under_way)
         self._listen()
         while self._has_room(opened):
             data = self._replication.receive()
@@ -219,6 +222,7 @@ class Stream:
         self.records += len(batch.records)
         batch.positions.append((partition, position.json()))
         batch.ends_transaction = self._transaction is None
+        batch.committed_ms = None if opened.first_us is None else opened.first_us // 1000
         reached = [topic for topic, version in self._marks.items() if version <= position.version]
         batch.complete = {topic: self._marks.pop(topic) for topic in reached}
         self._position_due = time.monotonic() + self._interval_s
@@ -257,6 +261,8 @@ class Stream:
                 self._commit_lsn, self._event = transaction.begin.final_lsn, transaction.event
         elif isinstance(message, Begin):
             self._transaction = Transaction(message, self._resumed, self._settings.captures_truncates)
+            if opened.first_us is None:
+                opened.first_us = message.commit_us
         elif isinstance(message, Commit):
             self._transaction = None
             self._last_commit_lsn, self._commit_us = message.end_lsn, message.commit_us

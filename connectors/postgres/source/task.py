@@ -44,6 +44,7 @@ from .replication import Replication
 from .resume import Start, adopt, adopted_tables, first_start, resume
 from .settings import Settings, settings_of
 from .slot import ExactPoint, create_slot, drop_slot, find_slot, take_over
+from .slot_lag import SlotLag
 from .snapshot import Snapshot
 from .snapshot_start import SnapshotStart, temporary_point
 from .stream import Stream
@@ -73,7 +74,7 @@ class PostgresSource(Source):
         self._start: Start | None = None
         self._next_look = time.monotonic() + LOOK_S
         self._heartbeat_due = 0.0
-        self._behind: int | None = None
+        self._lag = SlotLag()
         self._unread = False
         self._keyed: dict[str, bool] = {}
         self._stored = read_positions(settings.prefix, positions)
@@ -285,7 +286,7 @@ class PostgresSource(Source):
             return
         self._next_look = now + LOOK_S
         stream.unread.clear()
-        self._behind = max(0, server.wal_end(self._connection) - stream.durable.commit_lsn)
+        self._lag.look(server.wal_end(self._connection), stream.durable.commit_lsn)
         self._report_stream(stream)
         opening = Batch()
         try:
@@ -360,9 +361,9 @@ class PostgresSource(Source):
         return batch
 
     def _report_stream(self, stream: Stream) -> None:
-        lag = {} if self._behind is None else {"slot_bytes": float(self._behind)}
-        reached = stream.durable.commit_lsn >= self._target and not self._unread
-        self._report(Progress("stream", stream.records, lag=lag, caught_up=reached))
+        durable = stream.durable.commit_lsn
+        reached = durable >= self._target and not self._unread
+        self._report(Progress("stream", stream.records, lag=self._lag.read(durable), caught_up=reached))
 
     def _report(self, progress: Progress) -> None:
         self._context.report_progress(progress)

@@ -1,9 +1,10 @@
-"""A transform that goes wrong for one number, in a way that an option chooses."""
+"""A transform that goes wrong for one number, or grows from it on, in a way that an option chooses."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 
 from headwater.worker.api import DataError, Option, Options, OptionType, Record, Transform, Values
 
@@ -11,15 +12,24 @@ from headwater.worker.api import DataError, Option, Options, OptionType, Record,
 class Misbehave(Transform):
     options = Options(
         Option("at", OptionType.INT),
-        Option("how", choices=("error", "bug", "crash", "print", "leak", "drop", "twice")),
+        Option("how", choices=("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow")),
     )
 
     def configure(self, values: Values) -> None:
         self._at, self._how = values["at"], values["how"]
+        self._kept: list[bytes] = []
 
     def apply(self, record: Record) -> Record | list[Record] | None:
+        if record.value is not None and self._how == "grow" and record.value["n"] >= self._at:
+            self._kept.append(b"x" * 256 * 1024)
+            time.sleep(0.005)
+            return record
         if record.value is None or record.value["n"] != self._at:
             return record
+        if self._how == "hang":
+            time.sleep(3600)
+        while self._how == "spin":
+            pass
         if self._how == "error":
             raise DataError(f"{self._at} is not wanted")
         if self._how == "crash":

@@ -41,7 +41,8 @@ def test_status_and_connectors(scene: Scene, call: Call) -> None:
     wait_for(lambda: len(scene.rows()) == 501)
     lines = call("status").stdout.splitlines()
     assert lines[0].startswith(f"worker {scene.worker.url}, version ")
-    assert lines[1].split() == ["connector", "task", "state", "progress", "error"]
+    headers = ["connector", "task", "state", "worker", "progress", "lag", "memory", "restarts", "error"]
+    assert lines[1].split() == headers
     assert [line.split()[:3] for line in lines[2:]] == [["counter", "0", "RUNNING"], ["view", "0", "RUNNING"]]
     assert json.loads(call("status", "--json").stdout)["connectors"]["view"]["status"]["type"] == "sink"
     listed = call("connectors", "list").stdout.splitlines()

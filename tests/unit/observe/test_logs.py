@@ -64,3 +64,15 @@ def test_what_nobody_catches_is_logged_and_redacted() -> None:
     thread.start()
     thread.join()
     assert "CRITICAL" in stream.getvalue() and "password ***" in stream.getvalue()
+
+
+def test_lines_of_others_become_json_where_lines_are_json(capfd: pytest.CaptureFixture[str]) -> None:
+    lines(True)
+    logs.pass_on('{"level":"INFO","message":"formatted by a task"}\n', "shop", 0)
+    logs.pass_on("Fatal Python error: Segmentation fault\n", "shop", 0)
+    formatted, raw = map(json.loads, capfd.readouterr().err.splitlines())
+    assert formatted == {"level": "INFO", "message": "formatted by a task"}
+    assert (raw["connector"], raw["task"], raw["message"]) == ("shop", 0, "Fatal Python error: Segmentation fault")
+    lines(False)
+    logs.pass_on("as it came\n", "shop", 0)
+    assert capfd.readouterr().err == "as it came\n"

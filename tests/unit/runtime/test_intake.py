@@ -90,13 +90,13 @@ def test_a_barrier_holds_exactly_there(tmp_path: Path) -> None:
     taken = intake(log)
     taken.limits = {TP: 4}
     assert read(taken) == [0, 1, 2, 3]
-    assert taken.position == {TP: 4} and taken.lag() == 0
+    assert taken.position == {TP: 4} and sum(taken.lags().values()) == 0
     taken.limits = {TP: 6}
     taken.hold()
     assert read(taken) == [4, 5]
     taken.limits = {}
     taken.hold()
-    assert taken.lag() == 4
+    assert taken.lags() == {TP: 4}
     assert read(taken) == [6, 7, 8, 9]
     log.close()
 
