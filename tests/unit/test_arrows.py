@@ -23,6 +23,7 @@ WORKER = {
     "cli": {"api", "config", "convert", "log", "observe", "runtime", "cluster", "rebuild", "rest"},
 }
 CONFLUENT_KAFKA = ("worker/log/kafka", "worker/convert/registry.py", "connectors/kafka/")
+KAFKA_PYTHON = "worker/cluster/group_coordinator.py"
 
 
 def sources() -> list[Path]:
@@ -51,6 +52,8 @@ def allowed(path: Path, name: str) -> bool:
     parts, target = path.parts, name.split(".")
     if target[0] == "confluent_kafka":
         return path.as_posix().startswith(CONFLUENT_KAFKA)
+    if target[0] == "kafka":
+        return path.as_posix() == KAFKA_PYTHON
     if target[0] not in ("worker", "connectors", "transforms") or len(target) < 2:
         return True
     if parts[0] == "worker":
@@ -79,6 +82,7 @@ def test_imports_go_down() -> None:
         ("connectors/debezium/envelope.py", "connectors.postgres.source"),
         ("transforms/regex_router.py", "worker.config.plan"),
         ("worker/log/embedded.py", "confluent_kafka.Producer"),
+        ("worker/cluster/group_member.py", "kafka.errors"),
     ],
 )
 def test_the_table_refuses(path: str, name: str) -> None:

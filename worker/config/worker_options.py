@@ -14,6 +14,7 @@ from headwater.worker.api import ConfigError, Option, Options, OptionType, Unsup
 
 from .client_overrides import ALLOWLIST, POLICIES, POLICY
 from .connector_options import ONE_VERSION, plain_name
+from .group_options import GROUP
 from .plan import DEFAULT_CONVERTER
 
 _BOOLEAN, _INT, _LIST, _LONG, _PASSWORD = (
@@ -53,6 +54,7 @@ WORKER_OPTIONS: Final = Options(
            importance="high", group="Log"),
     Option("group.id", default="headwater", validate=plain_name, importance="high", group="Log",
            doc="Names the cluster that this worker belongs to; part of the transactional ids of its tasks."),
+    *GROUP,
     *_internal_topic("config.storage", "connect-configs", "Connectors and their target states."),
     *_internal_topic("offset.storage", "connect-offsets", "Positions of sources."),
     _partitions("offset.storage", 25),
