@@ -17,6 +17,7 @@ from headwater.worker.log import open_log
 from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.log.contract import Log, LogError
 from headwater.worker.observe.health import Stall
+from headwater.worker.observe.observed import Observed
 from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.plugin_process import run_plugin_call
 from headwater.worker.runtime.supervisor import Supervisor
@@ -27,6 +28,7 @@ from .caught_up import CaughtUp
 from .config_topic import ConfigTopic, Configured, Records, TargetState
 from .connector_log import connector_log
 from .data_dir_lock import DataDirLock
+from .observing import job_problems, observed
 from .offsets import Offset, alter_sink, alter_source, sink_offsets, source_offsets
 from .reconciler import Reconciler
 from .refusals import DataDirUnusable, NotNow, NotThere, NotValid
@@ -249,7 +251,7 @@ class Standalone:
     def status(self, name: str) -> dict[str, Any]:
         """Kafka Connect's answer with more on each task; see `status.connector_status`."""
         wanted, connector = self._reconciler.wanted, self._connector(name)
-        tasks = self.supervisor.snapshot()
+        tasks = self.supervisor.snapshot(name)
         view = wanted.views.get(name)
         trouble = wanted.troubles.get(name, "")
         return connector_status(connector, view, wanted.plans, tasks, self.worker_id, self.kind(name), trouble)
@@ -263,7 +265,12 @@ class Standalone:
         """What is wrong; [] = nothing."""
         trouble = self._reconciler.trouble
         of_worker = [f"the worker cannot look at what should run: {trouble}"] if trouble else []
-        return of_worker + problems([self.status(name) for name in self.connectors()])
+        jobs = job_problems(self.supervisor.snapshot())
+        return of_worker + problems([self.status(name) for name in self.connectors()]) + jobs
+
+    def observed(self) -> Observed:
+        """One look at all that runs here, for `/metrics`."""
+        return observed(self)
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Every process with state, counters and progress; see `runtime.supervisor`."""

@@ -18,6 +18,7 @@ from headwater.worker.runtime.plugin_process import run_plugin_call
 
 from .answers import Handler, JsonResponse, answered, blocking, error_answer
 from .connectors import ConnectorRoutes
+from .metrics import metrics_route
 from .plugins import PluginRoutes
 from .requests import HttpError, check_host, check_origin
 from .secrets_shown import SecretOptions
@@ -59,6 +60,7 @@ def build_app(worker: RestWorker, loopback: bool = True, plugins: Plugins | None
     routes = [
         Route("/", _root(worker), methods=["GET"]),
         Route("/health", _health(worker), methods=["GET"]),
+        metrics_route(worker),
         *ConnectorRoutes(worker, secrets).routes(),
         *PluginRoutes(plugins or installed(), call).routes(),
         *ViewRoutes(worker, secrets).routes(),

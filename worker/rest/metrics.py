@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from headwater.worker.observe.exposition import exposition
-from headwater.worker.observe.observed import Observed
 
 from .answers import blocking
+from .worker_port import RestWorker
 
-__all__ = ["ObservedWorker", "metrics_route"]
-
-
-class ObservedWorker(Protocol):
-    def observed(self) -> Observed:
-        """One look at all that runs here; `version` is filled in by the caller."""
-        ...
+__all__ = ["metrics_route"]
 
 
-def metrics_route(worker: ObservedWorker) -> Route:
+def metrics_route(worker: RestWorker) -> Route:
     async def metrics(request: Request) -> Response:
         text, content_type = await blocking(_text, worker, request.headers.get("accept", ""))
         return Response(text, headers={"Content-Type": content_type})
@@ -32,7 +25,7 @@ def metrics_route(worker: ObservedWorker) -> Route:
     return Route("/metrics", metrics, methods=["GET"])
 
 
-def _text(worker: ObservedWorker, accept: str) -> tuple[bytes, str]:
+def _text(worker: RestWorker, accept: str) -> tuple[bytes, str]:
     try:
         own = version("headwater")
     except PackageNotFoundError:

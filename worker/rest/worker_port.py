@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from headwater.worker.log.contract import Log
+from headwater.worker.observe.observed import Observed
 
 Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 """(partition, offset) pairs; offset None forgets."""
@@ -72,6 +73,10 @@ class RestWorker(Protocol):
 
     def health(self) -> list[str]:
         """What is wrong; [] = nothing."""
+        ...
+
+    def observed(self) -> Observed:
+        """One look at all that runs here, for `/metrics`."""
         ...
 
     def job_progress(self, view: str) -> dict[str, Any] | None:
