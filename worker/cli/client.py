@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -12,6 +13,9 @@ from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 from headwater.worker.api import HeadwaterError
 
 TIMEOUT_S: Final = 90.0
+REBALANCE_S: Final = 60.0
+"""How long a cluster that is rebalancing is asked again."""
+_REBALANCING: Final = "Cannot complete request"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -60,6 +64,17 @@ class Client:
         return self._call("DELETE", path)
 
     def _call(self, method: str, path: tuple[str, ...], body: Any = None, query: str = "") -> Any:
+        """Asked again while the cluster rebalances."""
+        deadline = time.monotonic() + REBALANCE_S
+        while True:
+            try:
+                return self._ask(method, path, body, query)
+            except Refused as error:
+                if error.status != 409 or _REBALANCING not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+    def _ask(self, method: str, path: tuple[str, ...], body: Any, query: str) -> Any:
         """The decoded JSON of the answer, None where it is empty. Path parts are quoted here."""
         url = "/".join([self.url, *(quote(part, safe="") for part in path)]) + (f"?{query}" if query else "")
         data = None if body is None else json.dumps(body).encode()

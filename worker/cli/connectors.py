@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from headwater.worker.config.load import ConnectorFile, load_files
-from headwater.worker.rest.secrets_shown import MASK, shown
+from headwater.worker.config.load import load_files
 
+from . import apply, offsets
 from .client import Client, Refused
 from .parameters import config_files, json_output, worker_url
-from .terminal import print_json, print_table, say
+from .terminal import print_json, print_table
 
 _names = click.argument("names", nargs=-1, required=True, metavar="NAME…")
 
@@ -21,6 +21,10 @@ _names = click.argument("names", nargs=-1, required=True, metavar="NAME…")
 @click.group("connectors")
 def command() -> None:
     """List, create, change and control the connectors of a running worker."""
+
+
+command.add_command(apply.command, "apply")
+command.add_command(offsets.command, "offsets")
 
 
 @command.command("list")
@@ -86,54 +90,6 @@ def create(files: tuple[Path, ...], state: str, url: str, as_json: bool) -> None
             click.echo(f"{connector.name}: created")
     if as_json:
         print_json(made)
-
-
-@command.command("apply")
-@config_files
-@click.option("--dry-run", is_flag=True, help="Show the difference alone.")
-@worker_url
-@json_output
-def apply(files: tuple[Path, ...], dry_run: bool, url: str, as_json: bool) -> None:
-    """Create or change connectors so that they are as these files say. Others stay as they are."""
-    client = Client(url)
-    results = [_apply(client, connector, dry_run) for connector in load_files(files)]
-    if as_json:
-        print_json(results)
-        return
-    for result in results:
-        click.echo(f"{result['name']}: {result['action']}")
-        for change in result["changes"]:
-            click.echo(f"  {change['option']}: {change['from'] or '-'} -> {change['to'] or '-'}")
-    if dry_run:
-        say("nothing was changed (--dry-run)")
-
-
-def _apply(client: Client, connector: ConnectorFile, dry_run: bool) -> dict[str, Any]:
-    try:
-        before: dict[str, str] | None = client.get("connectors", connector.name, "config")
-    except Refused as error:
-        if error.status != 404:
-            raise
-        before = None
-    changes = difference(before or {}, connector.raw)
-    action = "created" if before is None else "changed" if changes else "unchanged"
-    if not dry_run:  # without a visible difference too: the worker hides passwords, and one may have changed
-        try:
-            client.put("connectors", connector.name, "config", body=connector.raw)
-        except Refused as error:
-            raise Refused(f"{connector.where('name')}: {connector.name}: {error}", error.status) from error
-    return {"name": connector.name, "action": action, "changes": changes if before is not None else []}
-
-
-def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str | None]]:
-    """Option by option; None where it is not there. `before` is as a worker shows it: with its passwords hidden."""
-    hidden = shown(after)
-    changes = []
-    for option in sorted({*before, *after}):
-        old, new = before.get(option), after.get(option)
-        if old != new and old != hidden.get(option) and not (old == MASK and new is not None):
-            changes.append({"option": option, "from": old, "to": hidden.get(option)})
-    return changes
 
 
 @command.command("delete")

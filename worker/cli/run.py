@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,7 +20,8 @@ from headwater.worker.config.load import ConnectorFile
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.config.worker_options import worker_settings
 from headwater.worker.observe import logs
-from headwater.worker.rest.server import Listener, RestServer
+from headwater.worker.rest.listeners import Listener, advertised_url, bind
+from headwater.worker.rest.server import RestServer
 
 from .lint import read_worker
 from .live_progress import LiveProgress
@@ -55,16 +57,18 @@ def command(
     redactor = Redactor(secret_values(raw, expanded))
     run_files = RunFiles(files, raw, redactor)
     connectors = run_files.read()
-    address = listen or next(iter(values["listeners"]), "none")
-    listener = None if address == "none" else Listener(address)  # before anything starts: the port may be taken
+    addresses = [listen] if listen else values["listeners"] or ["none"]
+    # Before anything starts: a port may be taken.
+    listeners = [] if "none" in addresses else bind(expanded, addresses, values["admin.listeners"])
     try:
-        worker = Standalone(raw, data_dir or Path(values["data.dir"]), str(listener or "headwater"))
-        with LiveProgress() as progress, stop_signals() as stopping:
+        worker_id = urlsplit(advertised_url(expanded, listeners)).netloc if listeners else "headwater"
+        worker = Standalone(raw, data_dir or Path(values["data.dir"]), worker_id)
+        with LiveProgress(values["log.format"] != "json") as progress, stop_signals() as stopping:
             logs.configure(as_json=values["log.format"] == "json", level=values["log.level"], redact=redactor.redact)
-            run = _Run(worker, run_files, listener, progress, stopping)
+            run = _Run(worker, run_files, listeners, progress, stopping)
             status = run.until_end(connectors, until_caught_up)
     finally:
-        if listener is not None:
+        for listener in listeners:
             listener.close()
     if as_json:
         print_json(run.statuses)
@@ -93,12 +97,12 @@ class _Run:
     """From the start of the worker to its end. `statuses`: what was known of each connector at the end."""
 
     def __init__(
-        self, worker: Standalone, files: RunFiles, listener: Listener | None, progress: LiveProgress,
+        self, worker: Standalone, files: RunFiles, listeners: Sequence[Listener], progress: LiveProgress,
         stopping: threading.Event,
     ) -> None:  # fmt: skip
         self._worker = worker
         self._files = files
-        self._listener = listener
+        self._listeners = listeners
         self._progress = progress
         self._stopping = stopping
         self.statuses: list[dict[str, Any]] = []
@@ -111,8 +115,8 @@ class _Run:
         server = None
         try:
             self._files.apply(worker, connectors)
-            if self._listener is not None:
-                server = RestServer(worker, self._listener)
+            if self._listeners:
+                server = RestServer(worker, self._listeners)
                 server.start()
             caught_up = self._caught_up() if until_caught_up else None
             while not self._stopping.wait(TICK_S) and not (caught_up is not None and caught_up.done()):

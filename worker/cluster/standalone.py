@@ -17,6 +17,7 @@ from headwater.worker.log import open_log
 from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.log.contract import Log, LogError
 from headwater.worker.observe.health import Stall
+from headwater.worker.observe.log_levels import LogLevels
 from headwater.worker.observe.observed import Observed
 from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.plugin_process import run_plugin_call
@@ -53,6 +54,7 @@ class Standalone:
         self.data_dir = data_dir.absolute()
         self.worker_id = worker_id
         self.cluster_id = "headwater-" + hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+        self.log_levels = LogLevels()
         self._topics = InternalTopics.of(self.settings)
         self._lock = DataDirLock(self.data_dir)
         self._changing = threading.RLock()
@@ -293,7 +295,30 @@ class Standalone:
     def reset_topics(self, name: str) -> None:
         self._used[name] = {*self._used.get(name, set()), *self.topics(name)}
 
+    # What others of a cluster do; here are none.
+
+    def leader_url(self) -> str | None:
+        return None
+
+    def owner_url(self, name: str, task: int) -> str | None:
+        return None
+
+    def check_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
+        raise NotValid("this worker stands alone: it plans its tasks and fences them off itself")
+
+    def put_task_configs(self, name: str, configs: Sequence[Mapping[str, str]]) -> None:
+        self.check_signature(b"", {})
+
+    def fence(self, name: str) -> None:
+        self.check_signature(b"", {})
+
     # What is to be done with them.
+
+    def set_log_level(self, logger: str, level: str, cluster: bool = False) -> list[str]:
+        """Of this worker and its tasks. Returns the loggers for which it holds. Raises `ValueError`."""
+        affected = self.log_levels.set(logger, level)
+        self.supervisor.set_log_levels(self.log_levels.changes())
+        return affected
 
     def restart(self, name: str, include_tasks: bool = False, only_failed: bool = False) -> None:
         """Plan the connector anew; restart its tasks, or the failed ones, where asked for."""

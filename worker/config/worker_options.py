@@ -16,6 +16,8 @@ from .client_overrides import ALLOWLIST, POLICIES, POLICY
 from .connector_options import ONE_VERSION, plain_name
 from .group_options import GROUP
 from .plan import DEFAULT_CONVERTER
+from .rest_options import REST
+from .signing_options import SIGNING
 
 _BOOLEAN, _INT, _LIST, _LONG, _PASSWORD = (
     OptionType.BOOLEAN, OptionType.INT, OptionType.LIST, OptionType.LONG, OptionType.PASSWORD,
@@ -45,10 +47,6 @@ def _partitions(name: str, default: int) -> Option:
                   validate=at_least(1), importance="low", group="Internal topics")  # fmt: skip
 
 
-def _one_at_most(value: list[str]) -> str | None:
-    return "names several addresses; Headwater listens on one" if len(value) > 1 else None
-
-
 WORKER_OPTIONS: Final = Options(
     Option("bootstrap.servers", _LIST, (), "Kafka's brokers, host:port. None: the embedded log in the data directory.",
            importance="high", group="Log"),
@@ -75,14 +73,10 @@ WORKER_OPTIONS: Final = Options(
            group="Converters", importance="low"),
     Unsupported(r"(key|value|header)\.converter\.plugin\.version", ONE_VERSION, pattern=True),
     Option(r"(key|value|header)\.converter\..+", doc="An option of that converter.", pattern=True, group="Converters"),
-    Option("listeners", _LIST, ("http://127.0.0.1:8083",), "Where REST answers, e.g. http://127.0.0.1:8083; `none`: "
-           "nowhere.", validate=_one_at_most, group="REST"),
+    *REST,
+    *SIGNING,
     Option("topic.creation.enable", _BOOLEAN, True, "Make the topics that sources write to.", importance="low",
            group="Log"),
-    Option("topic.tracking.enable", _BOOLEAN, True, "Keep the list of topics that each connector uses.",
-           importance="low", group="REST"),
-    Option("topic.tracking.allow.reset", _BOOLEAN, True, "Let that list be reset over REST.", importance="low",
-           group="REST"),
     Option(POLICY, default="All", choices=POLICIES, group="Log", importance="low",
            doc="Which `producer.override.*`, `consumer.override.*` and `admin.override.*` connectors may set."),
     Option(ALLOWLIST, _LIST, (), "Under policy Allowlist: the names that may be set, without their prefix.",
@@ -97,6 +91,9 @@ WORKER_OPTIONS: Final = Options(
            doc="Generations of views and their rebuilds."),
     Option("task.stalled.after.ms", _LONG, 300_000, "A task that makes no progress for so long while there is work is "
            "reported as stalled, ms.", validate=at_least(1_000), group="Headwater"),
+    Option("task.memory.max.bytes", _LONG, 0, "A task whose process uses more memory is stopped in good order and "
+           "started again; 0: no limit. A connector may say otherwise by the same name.", validate=at_least(0),
+           group="Headwater"),
     Option("log.format", default="text", choices=("text", "json"), doc="Form of the log lines on stderr.",
            group="Headwater", importance="low"),
     Option("log.level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="Least severe line logged.",
@@ -110,7 +107,6 @@ WORKER_OPTIONS: Final = Options(
            group="Common"),
     Unsupported("offset.storage.file.filename", "positions lie on the log; leave this option out"),
     Unsupported(r"metrics?\.(reporters|num\.samples|recording\.level|sample\.window\.ms)", _JVM, pattern=True),
-    Unsupported("rest.extension.classes", _JVM),
     Option(_SECRETS, _PASSWORD, pattern=True, group="Clients"),
     *(Option(rf"{first}\..+", doc="A setting of the Kafka clients, by their own name.", pattern=True, group="Clients")
       for first in _CLIENT),

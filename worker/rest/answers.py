@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headwater.worker.api import ConfigError, HeadwaterError, Retriable
-from headwater.worker.cluster.refusals import NotNow, NotThere, NotValid
+from headwater.worker.cluster.refusals import NotAllowed, NotLeader, NotNow, NotReady, NotThere, NotValid
 from headwater.worker.rebuild.requests import BadRequest, Conflict, NoSuchView
 
 from .requests import HttpError
@@ -50,9 +50,11 @@ def answered(request: Request, error: Exception) -> Response:
         return error_answer(error.status, str(error))
     if isinstance(error, HTTPException):
         return error_answer(error.status_code, f"HTTP {error.status_code} {error.detail}")
+    if isinstance(error, NotAllowed):
+        return error_answer(403, str(error))
     if isinstance(error, NotThere | NoSuchView):
         return error_answer(404, str(error))
-    if isinstance(error, NotNow | Conflict):
+    if isinstance(error, NotNow | NotLeader | Conflict):
         return error_answer(409, str(error))
     if isinstance(error, ConfigError):
         count = len(error.problems)
@@ -62,6 +64,8 @@ def answered(request: Request, error: Exception) -> Response:
         )
     if isinstance(error, NotValid | BadRequest):
         return error_answer(400, str(error))
+    if isinstance(error, NotReady):
+        return error_answer(503, str(error))
     if isinstance(error, Retriable):
         return error_answer(503, f"{error}; try again")
     if isinstance(error, HeadwaterError):

@@ -5,6 +5,7 @@ Source of paths, shapes and status codes: ConnectorsResource of org.apache.kafka
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -15,43 +16,57 @@ from starlette.routing import Route
 
 from headwater.worker.cluster.refusals import NotThere, NotValid
 
-from .answers import JsonResponse, blocking, empty
-from .requests import HttpError, flag, json_body, text_options
+from .answers import Handler, JsonResponse, blocking, empty
+from .forwarding import Forwarding
+from .requests import HttpError, base_url, flag, json_body, text_options
 from .secrets_shown import SecretOptions, shown, unmasked
-from .worker_port import RestWorker
+from .settings import RestSettings
+from .worker_port import Offsets, RestWorker
 
+_DIGITS = 9
 _STATES = {"RUNNING": "STARTED", "PAUSED": "PAUSED", "STOPPED": "STOPPED"}
 
 
 class ConnectorRoutes:
-    def __init__(self, worker: RestWorker, secrets: SecretOptions) -> None:
+    def __init__(
+        self, worker: RestWorker, secrets: SecretOptions, forwarding: Forwarding, settings: RestSettings
+    ) -> None:
         self._worker = worker
         self._secrets = secrets
+        self._forwarding = forwarding
+        self._settings = settings
 
     def routes(self) -> list[Route]:
         one = "/connectors/{name}"
+        leads, owns = self._by_leader, self._by_owner
         return [
             Route("/connectors", self.all, methods=["GET"]),
-            Route("/connectors", self.create, methods=["POST"]),
+            Route("/connectors", leads(self.create), methods=["POST"]),
             Route(one, self.show, methods=["GET"]),
-            Route(one, self.delete, methods=["DELETE"]),
+            Route(one, leads(self.delete), methods=["DELETE"]),
             Route(f"{one}/config", self.config, methods=["GET"]),
-            Route(f"{one}/config", self.put_config, methods=["PUT"]),
-            Route(f"{one}/config", self.patch_config, methods=["PATCH"]),
+            Route(f"{one}/config", leads(self.put_config), methods=["PUT"]),
+            Route(f"{one}/config", leads(self.patch_config), methods=["PATCH"]),
             Route(f"{one}/status", self.status, methods=["GET"]),
-            Route(f"{one}/restart", self.restart, methods=["POST"]),
-            Route(f"{one}/pause", self.pause, methods=["PUT"]),
-            Route(f"{one}/resume", self.resume, methods=["PUT"]),
-            Route(f"{one}/stop", self.stop, methods=["PUT"]),
+            Route(f"{one}/restart", leads(self.restart), methods=["POST"]),
+            Route(f"{one}/pause", leads(self.pause), methods=["PUT"]),
+            Route(f"{one}/resume", leads(self.resume), methods=["PUT"]),
+            Route(f"{one}/stop", leads(self.stop), methods=["PUT"]),
             Route(f"{one}/tasks", self.tasks, methods=["GET"]),
             Route(f"{one}/tasks/{{task}}/status", self.task_status, methods=["GET"]),
-            Route(f"{one}/tasks/{{task}}/restart", self.restart_task, methods=["POST"]),
+            Route(f"{one}/tasks/{{task}}/restart", owns(self.restart_task), methods=["POST"]),
             Route(f"{one}/topics", self.topics, methods=["GET"]),
             Route(f"{one}/topics/reset", self.reset_topics, methods=["PUT"]),
             Route(f"{one}/offsets", self.offsets, methods=["GET"]),
-            Route(f"{one}/offsets", self.alter_offsets, methods=["PATCH"]),
-            Route(f"{one}/offsets", self.reset_offsets, methods=["DELETE"]),
+            Route(f"{one}/offsets", leads(self.alter_offsets), methods=["PATCH"]),
+            Route(f"{one}/offsets", leads(self.reset_offsets), methods=["DELETE"]),
         ]
+
+    def _by_leader(self, handler: Handler) -> Handler:
+        return self._forwarding.to(lambda request: self._worker.leader_url(), handler)
+
+    def _by_owner(self, handler: Handler) -> Handler:
+        return self._forwarding.to(lambda request: self._worker.owner_url(_name(request), _task(request)), handler)
 
     # --- all connectors
 
@@ -81,24 +96,37 @@ class ConnectorRoutes:
             raise HttpError(400, 'a connector is created from {"name": …, "config": {…}}')
         if unknown := sorted(set(body) - {"name", "config", "initial_state"}):
             raise HttpError(400, f"unknown: {', '.join(unknown)}; there are name, config and initial_state")
-        config = text_options(body.get("config") or {})
-        name = str(body.get("name") or config.get("name") or "").strip()
+        if body.get("config") is None:
+            raise HttpError(400, 'the connector\'s options are missing: {"name": …, "config": {…}}')
+        name, config = str(body.get("name") or "").strip(), _options(body["config"])
         state = body.get("initial_state")
         if state is not None and str(state).upper() not in _STATES:
             raise HttpError(400, f"initial_state is RUNNING, PAUSED or STOPPED, not {state}")
         answer = await blocking(self._create, name, config, _STATES[str(state or "RUNNING").upper()])
-        return JsonResponse(answer, 201, {"Location": f"/connectors/{quote(name, safe='')}"})
+        return JsonResponse(answer, 201, _location(request, name))
 
     def _create(self, name: str, config: dict[str, str], state: str) -> Any:
+        full = _named(name, config)
         if name in self._worker.connectors():
             raise HttpError(409, f"Connector {name} already exists")
-        self._worker.put_config(name, _named(name, config), state)
+        self._worker.put_config(name, full, state)
         return self._info(name)
 
     # --- one connector
 
     async def show(self, request: Request) -> Response:
-        return JsonResponse(await blocking(self._info, _name(request)))
+        return JsonResponse(await blocking(self._show, _name(request)))
+
+    def _demand(self, name: str, otherwise: str = "Connector {} not found") -> None:
+        """Kafka Connect's words for what is not there, which differ from path to path."""
+        try:
+            self._worker.config(name)
+        except NotThere as error:
+            raise HttpError(404, otherwise.format(name)) from error
+
+    def _show(self, name: str) -> dict[str, Any]:
+        self._demand(name)
+        return self._info(name)
 
     def _info(self, name: str) -> dict[str, Any]:
         config = self._worker.config(name)
@@ -107,21 +135,25 @@ class ConnectorRoutes:
         return {"name": name, "config": config_shown, "tasks": tasks, "type": self._worker.kind(name)}
 
     async def delete(self, request: Request) -> Response:
-        await blocking(self._worker.delete, _name(request))
+        await blocking(self._delete, _name(request))
         return empty(204)
+
+    def _delete(self, name: str) -> None:
+        self._demand(name)
+        self._worker.delete(name)
 
     async def config(self, request: Request) -> Response:
         return JsonResponse(await blocking(self._config, _name(request)))
 
     def _config(self, name: str) -> dict[str, str]:
+        self._demand(name)
         config = self._worker.config(name)
         return shown(config, self._secrets.of(config))
 
     async def put_config(self, request: Request) -> Response:
         name = _name(request)
-        created, info = await blocking(self._put, name, text_options(await json_body(request)))
-        headers = {"Location": f"/connectors/{quote(name, safe='')}"} if created else None
-        return JsonResponse(info, 201 if created else 200, headers)
+        created, info = await blocking(self._put, name, _options(await json_body(request)))
+        return JsonResponse(info, 201 if created else 200, _location(request, name) if created else None)
 
     def _put(self, name: str, config: dict[str, str]) -> tuple[bool, Any]:
         stored = self._stored(name)
@@ -132,6 +164,7 @@ class ConnectorRoutes:
         return JsonResponse(await blocking(self._patch, _name(request), text_options(await json_body(request), True)))
 
     def _patch(self, name: str, patch: Mapping[str, str | None]) -> Any:
+        self._demand(name)
         stored = self._worker.config(name)
         changed = {option: text for option, text in {**stored, **patch}.items() if text is not None}
         self._worker.put_config(name, self._full(name, changed, stored))
@@ -147,26 +180,42 @@ class ConnectorRoutes:
         return unmasked(_named(name, config), stored, self._secrets.of(stored) if stored else ())
 
     async def status(self, request: Request) -> Response:
-        return JsonResponse(await blocking(self._worker.status, _name(request)))
+        return JsonResponse(await blocking(self._status, _name(request)))
+
+    def _status(self, name: str) -> dict[str, Any]:
+        self._demand(name, "No status found for connector {}")
+        return self._worker.status(name)
 
     async def restart(self, request: Request) -> Response:
         name, tasks, failed = _name(request), flag(request, "includeTasks"), flag(request, "onlyFailed")
-        await blocking(self._worker.restart, name, tasks, failed)
-        if not tasks and not failed:
-            return empty(204)
-        return JsonResponse(await blocking(self._worker.status, name), 202)
+        status = await blocking(self._restart, name, tasks, failed)
+        return empty(204) if not tasks and not failed else JsonResponse(status, 202)
+
+    def _restart(self, name: str, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
+        """How everything stood, RESTARTING where it is restarted."""
+        self._demand(name, "Unknown connector: {}")
+        status = self._worker.status(name)
+        self._worker.restart(name, include_tasks, only_failed)
+        for part in (status["connector"], *(status["tasks"] if include_tasks else ())):
+            if not only_failed or part["state"] == "FAILED":
+                part["state"] = "RESTARTING"
+        return status
 
     async def pause(self, request: Request) -> Response:
-        await blocking(self._worker.set_state, _name(request), "PAUSED")
+        await blocking(self._set_state, _name(request), "PAUSED")
         return empty(202)
 
     async def resume(self, request: Request) -> Response:
-        await blocking(self._worker.set_state, _name(request), "STARTED")
+        await blocking(self._set_state, _name(request), "STARTED")
         return empty(202)
 
     async def stop(self, request: Request) -> Response:
-        await blocking(self._worker.set_state, _name(request), "STOPPED")
+        await blocking(self._set_state, _name(request), "STOPPED")
         return empty(204)
+
+    def _set_state(self, name: str, state: str) -> None:
+        self._demand(name, "Unknown connector {}")
+        self._worker.set_state(name, state)
 
     # --- tasks
 
@@ -174,6 +223,7 @@ class ConnectorRoutes:
         return JsonResponse(await blocking(self._tasks, _name(request)))
 
     def _tasks(self, name: str) -> Any:
+        self._demand(name)
         config = self._worker.config(name)
         secrets = self._secrets.of(config)
         configs = self._worker.task_configs(name)
@@ -184,38 +234,74 @@ class ConnectorRoutes:
 
     async def task_status(self, request: Request) -> Response:
         name, task = _name(request), _task(request)
-        status = await blocking(self._worker.status, name)
-        for state in status["tasks"]:
-            if state["id"] == task:
-                return JsonResponse(state)
-        raise HttpError(404, f"No status found for task {name}-{task}")
+        return JsonResponse(await blocking(self._task_status, name, task))
+
+    def _task_status(self, name: str, task: int) -> Any:
+        missing = f"No status found for task {name}-{task}"
+        self._demand(name, missing.replace("{", "{{").replace("}", "}}"))
+        found = [state for state in self._worker.status(name)["tasks"] if state["id"] == task]
+        if not found:
+            raise HttpError(404, missing)
+        return found[0]
 
     async def restart_task(self, request: Request) -> Response:
-        await blocking(self._worker.restart_task, _name(request), _task(request))
+        await blocking(self._restart_task, _name(request), _task(request))
         return empty(204)
+
+    def _restart_task(self, name: str, task: int) -> None:
+        self._demand(name, "Unknown connector: {}")
+        try:
+            self._worker.restart_task(name, task)
+        except NotThere as error:
+            raise HttpError(404, f"Unknown task: {name}-{task}") from error
 
     # --- topics and offsets
 
     async def topics(self, request: Request) -> Response:
+        """None of a connector that is not there: Kafka Connect does not look whether it is."""
+        if not self._settings.topics_shown:
+            raise HttpError(403, "Topic tracking is disabled.")
         name = _name(request)
-        return JsonResponse({name: {"topics": await blocking(self._worker.topics, name)}})
+        return JsonResponse({name: {"topics": await blocking(self._topics, name)}})
+
+    def _topics(self, name: str) -> list[str]:
+        try:
+            return self._worker.topics(name)
+        except NotThere:
+            return []
 
     async def reset_topics(self, request: Request) -> Response:
-        await blocking(self._worker.reset_topics, _name(request))
+        if not self._settings.topics_shown:
+            raise HttpError(403, "Topic tracking is disabled.")
+        if not self._settings.topics_reset:
+            raise HttpError(403, "Topic tracking reset is disabled.")
+        await blocking(self._reset_topics, _name(request))
         return empty(202)
 
+    def _reset_topics(self, name: str) -> None:
+        with contextlib.suppress(NotThere):
+            self._worker.reset_topics(name)
+
     async def offsets(self, request: Request) -> Response:
-        pairs = await blocking(self._worker.offsets, _name(request))
+        pairs = await blocking(self._offsets, _name(request))
         return JsonResponse({"offsets": [{"partition": partition, "offset": offset} for partition, offset in pairs]})
+
+    def _offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        self._demand(name)
+        return self._worker.offsets(name)
 
     async def alter_offsets(self, request: Request) -> Response:
         name, body = _name(request), await json_body(request)
-        await blocking(self._worker.alter_offsets, name, _offset_pairs(body))
+        await blocking(self._alter_offsets, name, _offset_pairs(body))
         return JsonResponse({"message": "The offsets for this connector have been altered successfully"})
 
     async def reset_offsets(self, request: Request) -> Response:
-        await blocking(self._worker.alter_offsets, _name(request), None)
+        await blocking(self._alter_offsets, _name(request), None)
         return JsonResponse({"message": "The offsets for this connector have been reset successfully"})
+
+    def _alter_offsets(self, name: str, offsets: Offsets | None) -> None:
+        self._demand(name)
+        self._worker.alter_offsets(name, offsets)
 
 
 def _name(request: Request) -> str:
@@ -223,10 +309,23 @@ def _name(request: Request) -> str:
 
 
 def _task(request: Request) -> int:
+    """Raises `HttpError` 404, as JAX-RS does where a path's number is none."""
     text = request.path_params["task"]
-    if not text.isdigit():
-        raise HttpError(404, f"there is no task {text}")
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise HttpError(404, "HTTP 404 Not Found")
     return int(text)
+
+
+def _location(request: Request, name: str) -> dict[str, str]:
+    return {"Location": f"{base_url(request)}/connectors/{quote(name, safe='')}"}
+
+
+def _options(value: Any) -> dict[str, str]:
+    """A config whose options all have a value. Raises `HttpError` 400."""
+    options = text_options(value, nulls=True)
+    if empty_ones := [name for name, text in options.items() if text is None]:
+        raise HttpError(400, f"Null value can not be supplied as the configuration value: {', '.join(empty_ones)}")
+    return options
 
 
 def _named(name: str, config: Mapping[str, str]) -> dict[str, str]:

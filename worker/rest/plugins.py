@@ -6,19 +6,24 @@ entities.{PluginInfo,ConfigKeyInfo,ConfigInfos} (Kafka 4.3).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from headwater.worker.api import ConfigError
-from headwater.worker.config.plugins import Plugins
+from headwater.worker.config.plugins import Plugin, PluginKind, Plugins
 
 from .answers import JsonResponse, blocking
 from .requests import HttpError, flag, json_body, text_options
 from .secrets_shown import MASK, PluginCall
+
+_ORDER: Final = ("sink", "source", "transformation", "predicate", "converter", "header_converter")
+_NULL: Final = "Null value can not be supplied as the configuration value."
 
 
 class PluginRoutes:
@@ -37,40 +42,70 @@ class PluginRoutes:
         ]
 
     async def all(self, request: Request) -> Response:
-        """Each class under its short name; with `connectorsOnly=false` transforms, predicates and converters too."""
+        """Each under its short name and those of the Java classes that it replaces.
+
+        With `connectorsOnly=false` transforms, predicates and converters too.
+        """
         only = flag(request, "connectorsOnly", True)
         found = [
-            {"class": plugin.name, "type": plugin.kind, "version": plugin.package.rpartition(" ")[2]}
-            for plugin in self._plugins.all()
+            {"class": name, "type": _type(plugin), "version": plugin.package.rpartition(" ")[2]}
+            for plugin in sorted(self._plugins.all(), key=lambda plugin: _ORDER.index(_type(plugin)))
             if not only or plugin.kind in ("source", "sink")
+            for name in (plugin.name, *(full for full in plugin.names if "." in full and full != plugin.name))
         ]
         return JsonResponse(found)
 
     async def config(self, request: Request) -> Response:
-        name = self._known(request)
-        answer = await blocking(self._call, "validate", {"name": "any", "connector.class": name})
+        """The options of a plugin of any kind."""
+        name = str(request.path_params["plugin"])
+        kind = self._kind(name)
+        if kind in ("source", "sink"):
+            answer = await blocking(self._call, "validate", {"name": "any", "connector.class": name})
+        else:
+            answer = await blocking(partial(self._call, "options", {"name": name}, kind=kind, plugin=name))
         return JsonResponse([_key(option, order) for order, option in enumerate(answer["options"])])
 
     async def validate(self, request: Request) -> Response:
-        name = self._known(request)
-        config = text_options(await json_body(request))
-        inside = config.setdefault("connector.class", name)
-        if self._target(inside) != self._target(name):
-            raise HttpError(400, f"Included connector type {inside} does not match request type {name}")
-        answer = await blocking(self._call, "validate", config)
-        return JsonResponse(_config_infos(name, config, answer))
-
-    def _known(self, request: Request) -> str:
         name = str(request.path_params["plugin"])
-        if self._target(name) is None:
-            raise HttpError(404, f"Unknown plugin {name}")
-        return name
+        config: dict[str, str | None] = text_options(await json_body(request), nulls=True)
+        inside = config.get("connector.class")
+        if inside is not None and not _same(inside, name) and self._target(inside) != self._target(name):
+            raise HttpError(400, f"Included connector type {inside} does not match request type {name}")
+        if inside is None:
+            raise HttpError(400, f"Connector config of {name} contains no connector type: connector.class is missing")
+        self._kind(name)
+        given = {option: text for option, text in config.items() if text is not None}
+        answer = await blocking(self._call, "validate", given)
+        nulls = [option for option, text in config.items() if text is None]
+        answer["problems"] += [{"option": option, "message": _NULL, "hint": ""} for option in nulls]
+        return JsonResponse(_config_infos(inside, given, answer))
+
+    def _kind(self, name: str) -> PluginKind:
+        """Raises `HttpError` 404."""
+        kinds: list[PluginKind] = ["source", "sink", "transform", "predicate", "converter"]
+        for kind in kinds:
+            with contextlib.suppress(ConfigError):
+                self._plugins.find(kind, name)
+                return kind
+        raise HttpError(404, f"Unknown plugin {name}.")
 
     def _target(self, name: str) -> str | None:
         try:
             return self._plugins.find(self._plugins.kind_of(name), name).value
         except ConfigError:
             return None
+
+
+def _type(plugin: Plugin) -> str:
+    """Source: `org.apache.kafka.connect.runtime.isolation.PluginType`."""
+    if plugin.kind == "converter" and plugin.name.endswith("HeaderConverter"):
+        return "header_converter"
+    return "transformation" if plugin.kind == "transform" else plugin.kind
+
+
+def _same(inside: str, name: str) -> bool:
+    """Kafka Connect's rule, for classes that are not installed as well."""
+    return inside.removesuffix("Connector").endswith(name.removesuffix("Connector"))
 
 
 def _key(option: Mapping[str, Any], order: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,34 +22,59 @@ class HttpError(Exception):
         self.status = status
 
 
-def check_host(header: str | None, loopback: bool) -> None:
-    """A page in a browser may reach a loopback listener by a name that it has pointed there (DNS rebinding)."""
+def check_host(header: str | None, loopback: bool, hosts: Collection[str] = ()) -> None:
+    """A page in a browser may reach a loopback listener by a name that it has pointed there (DNS rebinding).
+
+    `hosts`: other names that the listener goes by.
+    """
     if not loopback:
         return
     try:
         host = urlsplit(f"//{header or ''}").hostname
     except ValueError:
         host = None
-    if host not in _LOOPBACK and not (host or "").startswith("127."):
+    if host not in _LOOPBACK and host not in hosts and not (host or "").startswith("127."):
         raise HttpError(403, "this worker listens on loopback and answers to localhost and 127.0.0.1 alone")
 
 
-def check_origin(request: Request) -> None:
-    """A browser names the page that asks; other pages may not change anything here."""
+def check_origin(request: Request, allowed: Collection[str] = ()) -> None:
+    """A browser names the page that asks; other pages than those `allowed` may not change anything here."""
     origin = request.headers.get("origin")
-    if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
+    if origin is None or request.method in ("GET", "HEAD", "OPTIONS") or origin in allowed or "*" in allowed:
         return
     if urlsplit(origin).netloc != request.headers.get("host"):
         raise HttpError(403, "requests of pages from elsewhere are not answered")
 
 
-async def json_body(request: Request, required: bool = True) -> Any:
-    """The request's JSON. None where there is none and none is `required`. Raises `HttpError` 400, 413, 415."""
+def check_accept(header: str | None) -> None:
+    """All that is answered is JSON."""
+    kinds = [part.partition(";")[0].strip().lower() for part in (header or "*/*").split(",")]
+    if not {"*/*", "application/*", "application/json"} & set(kinds):
+        raise HttpError(406, "HTTP 406 Not Acceptable")
+
+
+def base_url(request: Request) -> str:
+    """This listener, by the name that the client calls it: http://host:port."""
+    return f"{request.url.scheme}://{request.headers.get('host') or request.url.netloc}"
+
+
+async def whole_body(request: Request) -> bytes:
+    """May be asked for again. Raises `HttpError` 413."""
+    held: bytes | None = getattr(request.state, "whole_body", None)
+    if held is not None:
+        return held
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
         if len(data) > MAX_BODY:
             raise HttpError(413, f"the request is larger than {MAX_BODY // 1024 // 1024} MiB")
+    request.state.whole_body = bytes(data)
+    return bytes(data)
+
+
+async def json_body(request: Request, required: bool = True) -> Any:
+    """The request's JSON. None where there is none and none is `required`. Raises `HttpError` 400, 413, 415."""
+    data = await whole_body(request)
     if not data.strip():
         if required:
             raise HttpError(400, "the request has no body; JSON is expected")
@@ -58,7 +83,7 @@ async def json_body(request: Request, required: bool = True) -> Any:
     if kind != "application/json":
         raise HttpError(415, "HTTP 415 Unsupported Media Type: send Content-Type: application/json")
     try:
-        value = json.loads(bytes(data).decode("utf-8"), object_pairs_hook=_no_twice, parse_constant=_no_constant)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_twice, parse_constant=_no_constant)
     except RecursionError as error:
         raise HttpError(400, "the JSON is nested too deeply") from error
     except ValueError as error:

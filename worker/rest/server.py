@@ -1,21 +1,25 @@
-"""The REST API behind a socket: uvicorn on a thread of its own."""
+"""The REST API behind its sockets: one uvicorn server a listener, all on one thread of their own."""
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import logging
-import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import uvicorn
 
-from headwater.worker.api import ConfigError, Fatal, Problem
+from headwater.worker.api import Fatal
+from headwater.worker.config.secrets import expand
 
 from .app import build_app
+from .listeners import Listener
+from .settings import RestSettings
 from .worker_port import RestWorker
+
+__all__ = ["Listener", "RestServer"]
 
 log = logging.getLogger(__name__)
 
@@ -23,65 +27,19 @@ _START_S: Final = 15.0
 _STOP_S: Final = 5.0
 
 
-class Listener:
-    """A bound socket. Bind first, before anything is started: a port that is taken ends the program while it can."""
-
-    def __init__(self, address: str) -> None:
-        """`address`: host:port, with or without http://; port 0 takes a free one. Raises `ConfigError`, `Fatal`."""
-        self.host, port = parse_address(address)
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self.socket.bind((self.host, port))
-            self.socket.listen(128)
-        except OSError as error:
-            self.socket.close()
-            raise Fatal(
-                f"the REST API cannot listen on {self.host}:{port}: {error.strerror or error}. Does another worker run "
-                "there? Choose another address with --listen (or listeners in the worker file), or --listen none"
-            ) from error
-        self.port: int = self.socket.getsockname()[1]
-        self.loopback = _is_loopback(self.host)
-        if not self.loopback:
-            log.warning("the REST API listens on %s without sign-in: whoever reaches it controls this worker", self)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """Raises `ConfigError`."""
-    parts = urlsplit(address if "//" in address else f"//{address}")
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    if parts.scheme not in ("", "http") or not parts.hostname or port is None or parts.path.strip("/"):
-        hint = "it looks like 127.0.0.1:8083" + ("; TLS is not there yet" if parts.scheme == "https" else "")
-        raise ConfigError([Problem("listeners", f"{address!r} is not an address to listen on", hint)])
-    return parts.hostname, port
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class RestServer:
-    """Serves one worker on a bound listener from `start` to `stop`."""
+    """Serves one worker on bound listeners from `start` to `stop`."""
 
-    def __init__(self, worker: RestWorker, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, worker: RestWorker, listeners: Listener | Sequence[Listener]) -> None:
+        """Raises `ConfigError` where the worker's options for REST are wrong."""
+        self._listeners = [listeners] if isinstance(listeners, Listener) else list(listeners)
+        self._settings = RestSettings.of(expand(worker.settings))
+        self._servers = [self._server(worker, listener) for listener in self._listeners]
+        self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
+
+    def _server(self, worker: RestWorker, listener: Listener) -> uvicorn.Server:
         config = uvicorn.Config(
-            build_app(worker, listener.loopback),
+            build_app(worker, listener.loopback, settings=self._settings, admin_listener=listener.admin),
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -91,25 +49,47 @@ class RestServer:
             timeout_graceful_shutdown=int(_STOP_S),
             h11_max_incomplete_event_size=64 * 1024,
         )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
+        config.load()
+        config.ssl = listener.tls
+        return uvicorn.Server(config)
 
     def _run(self) -> None:
-        self._server.run(sockets=[self._listener.socket])
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        pairs = zip(self._servers, self._listeners, strict=True)
+        await asyncio.gather(*(server.serve(sockets=[listener.socket]) for server, listener in pairs))
 
     def start(self) -> None:
         """Returns once it answers. Raises `Fatal`."""
         self._thread.start()
         deadline = time.monotonic() + _START_S
-        while not self._server.started:
+        while not all(server.started for server in self._servers):
             if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise Fatal(f"the REST API on {self._listener} does not start; the log above says why")
+                where = ", ".join(map(str, self._listeners))
+                raise Fatal(f"the REST API on {where} does not start; the log above says why")
             time.sleep(0.01)
-        log.info("the REST API answers on http://%s", self._listener)
+        for listener in self._listeners:
+            self._tell(listener)
+
+    def _tell(self, listener: Listener) -> None:
+        log.info("the REST API answers on %s", listener.url)
+        if listener.loopback:
+            return
+        if self._settings.users is None:
+            log.warning(
+                "the REST API listens on %s without sign-in: whoever reaches it controls this worker. "
+                "rest.basic.auth.users.file names who may",
+                listener,
+            )
+        elif listener.tls is None:
+            log.warning("the REST API listens on %s without TLS: passwords can be read on the way", listener)
 
     def stop(self) -> None:
         """Lets running requests end for some seconds. May be called twice."""
-        self._server.should_exit = True
+        for server in self._servers:
+            server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(_STOP_S + 2)
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from headwater.worker.cluster.view_state import GenerationState, Job, ViewState
 from headwater.worker.rebuild.requests import NoSuchView, ViewRequests
 
-from .answers import JsonResponse, blocking
+from .answers import Handler, JsonResponse, blocking
+from .forwarding import Forwarding
 from .requests import HttpError, json_body, text_options
 from .secrets_shown import SecretOptions, shown, unmasked
 from .worker_port import RestWorker
@@ -23,24 +24,33 @@ _HISTORY_FIELDS = ("id", "kind", "outcome", "started_ms", "at_ms", "generation",
 
 
 class ViewRoutes:
-    def __init__(self, worker: RestWorker, secrets: SecretOptions) -> None:
+    def __init__(self, worker: RestWorker, secrets: SecretOptions, forwarding: Forwarding) -> None:
         self._worker = worker
         self._secrets = secrets
+        self._forwarding = forwarding
         self._requests = ViewRequests(worker.log, worker.settings)
         self._writing = threading.Lock()
 
     def routes(self) -> list[Route]:
         one = "/views/{view}"
+        leads, owns = self._by_leader, self._by_owner
         return [
             Route("/views", self.all, methods=["GET"]),
-            Route(one, self.show, methods=["GET"]),
-            Route(f"{one}/progress", self.progress, methods=["GET"]),
-            Route(f"{one}/rebuild", self.rebuild, methods=["POST"]),
-            Route(f"{one}/verify", self.verify, methods=["POST"]),
-            Route(f"{one}/rollback", self.rollback, methods=["POST"]),
-            Route(f"{one}/abort", self.abort, methods=["POST"]),
-            Route(f"{one}/promote", self.promote, methods=["POST"]),
+            Route(one, owns(self.show), methods=["GET"]),
+            Route(f"{one}/progress", owns(self.progress), methods=["GET"]),
+            Route(f"{one}/rebuild", leads(self.rebuild), methods=["POST"]),
+            Route(f"{one}/verify", leads(self.verify), methods=["POST"]),
+            Route(f"{one}/rollback", leads(self.rollback), methods=["POST"]),
+            Route(f"{one}/abort", leads(self.abort), methods=["POST"]),
+            Route(f"{one}/promote", leads(self.promote), methods=["POST"]),
         ]
+
+    def _by_leader(self, handler: Handler) -> Handler:
+        return self._forwarding.to(lambda request: self._worker.leader_url(), handler)
+
+    def _by_owner(self, handler: Handler) -> Handler:
+        """The worker that runs the view's job: it alone knows how far that has come."""
+        return self._forwarding.rather(lambda request: self._worker.owner_url(_view(request), -1), handler)
 
     async def all(self, request: Request) -> Response:
         """Every sink, whether it was ever rebuilt or not."""

@@ -7,13 +7,48 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from headwater.worker.log.contract import Log
+from headwater.worker.observe.log_levels import LogLevels
 from headwater.worker.observe.observed import Observed
 
 Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 """(partition, offset) pairs; offset None forgets."""
 
 
-class RestWorker(Protocol):
+class ClusterWorker(Protocol):
+    """What REST asks of a worker because there may be others. `leader_url` and `owner_url` never wait."""
+
+    def leader_url(self) -> str | None:
+        """The leader's REST API; None: this worker leads, or stands alone; "": nobody leads at the moment.
+
+        Whatever writes is forwarded there. A worker that is asked to write and does not lead raises `NotNow`.
+        """
+        ...
+
+    def owner_url(self, name: str, task: int) -> str | None:
+        """The same of the worker that runs this task; task -1: of the one that runs the job of the view `name`.
+
+        Only the leader knows where everything runs: for what does not run here, others give the leader's.
+        """
+        ...
+
+    def check_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Does another worker of this cluster ask? See `cluster.internal_requests`.
+
+        Raises `NotValid` where there is no usable signature, `NotReady` while there is no session key yet,
+        `NotAllowed` where the signature is wrong.
+        """
+        ...
+
+    def put_task_configs(self, name: str, configs: Sequence[Mapping[str, str]]) -> None:
+        """The connector's owner has planned it anew: write it down, where this worker leads."""
+        ...
+
+    def fence(self, name: str) -> None:
+        """Fence off the earlier tasks of a source, where this worker leads. Returns when that is done."""
+        ...
+
+
+class RestWorker(ClusterWorker, Protocol):
     """Every method may be called from any thread and may block. Names without a connector raise `NotThere`."""
 
     worker_id: str
@@ -24,6 +59,7 @@ class RestWorker(Protocol):
     settings: Mapping[str, str]
     """The worker's options as text, `${…}` unexpanded."""
     data_dir: Path
+    log_levels: LogLevels
 
     def connectors(self) -> list[str]: ...
 
@@ -55,9 +91,13 @@ class RestWorker(Protocol):
         """STARTED, PAUSED or STOPPED."""
         ...
 
-    def restart(self, name: str, include_tasks: bool, only_failed: bool) -> None: ...
+    def restart(self, name: str, include_tasks: bool, only_failed: bool) -> None:
+        """Plan the connector anew; restart its tasks, or the failed ones, where asked for, on every worker."""
+        ...
 
-    def restart_task(self, name: str, task: int) -> None: ...
+    def restart_task(self, name: str, task: int) -> None:
+        """Of this worker; see `owner_url`."""
+        ...
 
     def topics(self, name: str) -> list[str]:
         """Topics that the connector has used since they were last reset."""
@@ -71,8 +111,15 @@ class RestWorker(Protocol):
         """None: forget all. Raises `NotValid` where the connector is not stopped or the offsets are wrong."""
         ...
 
+    def set_log_level(self, logger: str, level: str, cluster: bool) -> list[str]:
+        """Of this worker and its tasks, or of all workers'. Returns the loggers for which it holds, [] for a cluster.
+
+        Raises `ValueError` where there is no such level.
+        """
+        ...
+
     def health(self) -> list[str]:
-        """What is wrong; [] = nothing."""
+        """What is wrong; [] = nothing. Raises `Retriable` while the worker has not started yet."""
         ...
 
     def observed(self) -> Observed:

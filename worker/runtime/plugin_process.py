@@ -5,6 +5,7 @@
 | verb | arguments | result |
 |---|---|---|
 | `validate` | | `kind`, `problems` (of the config; never raised), `options` as declared |
+| `options` | `kind`, `plugin`: of another kind than a connector | `options` as declared |
 | `plan_tasks` | | `kind`, `tasks` (task configs), `restart`, `topics`, `topics_regex` |
 | `check` | | `findings`: what the connector's servers say |
 | `alter_offsets` | `offsets`: `[[partition, position or null], …]` | |

@@ -12,7 +12,7 @@ from headwater.worker.api import ConfigError, Option, Options, Problem, SourceCo
 from headwater.worker.api.options import REQUIRED
 from headwater.worker.config.connector_options import COMMON, OF_KIND
 from headwater.worker.config.plan import ConnectorPlan, build_plan
-from headwater.worker.config.plugins import installed
+from headwater.worker.config.plugins import PluginKind, installed
 from headwater.worker.config.secrets import Redactor, secret_values
 
 from .preview import preview
@@ -84,6 +84,12 @@ def _option(option: Option) -> dict[str, Any]:
     }
 
 
+def _options(scene: Scene, kind: PluginKind, plugin: str) -> dict[str, Any]:
+    """A transform's, predicate's or converter's own."""
+    loaded = installed().load(kind, plugin)
+    return {"kind": kind, "options": [_option(option) for option in loaded.options]}
+
+
 def _plan_tasks(scene: Scene) -> dict[str, Any]:
     plan = scene.plan()
     tasks = plan.connector.plan_tasks(plan.values, plan.tasks_max)
@@ -133,6 +139,7 @@ def _preview(scene: Scene, records: int = 10, seconds: float = 20.0) -> dict[str
 
 VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "validate": _validate,
+    "options": _options,
     "plan_tasks": _plan_tasks,
     "check": _check,
     "alter_offsets": _alter_offsets,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.worker.cli.connectors import difference
+from headwater.worker.cli.apply import difference
 from headwater.worker.rest.secrets_shown import MASK
 
 

@@ -44,10 +44,10 @@ def test_a_kafka_connect_workers_file_loads() -> None:
 def test_problems() -> None:
     with pytest.raises(ConfigError) as caught:
         worker_settings({"bootstrap.server": "a", "offset.storage.file.filename": "x", "offset.flush.interval.ms": "0",
-                         "listeners": "a:1,b:2"})  # fmt: skip
+                         "response.http.headers.config": "put A:b"})  # fmt: skip
     assert [str(problem) for problem in caught.value.problems] == [
         "bootstrap.server: unknown option (did you mean bootstrap.servers?)",
         "offset.storage.file.filename: not supported by Headwater (positions lie on the log; leave this option out)",
         "offset.flush.interval.ms: must be at least 1",
-        "listeners: names several addresses; Headwater listens on one",
+        "response.http.headers.config: 'put A:b' begins with 'put'; there are set, add, setDate and addDate",
     ]

@@ -29,7 +29,7 @@ def test_root_and_health(client: httpx.Client) -> None:
 
 def test_a_connectors_life(client: httpx.Client, config: dict[str, str]) -> None:
     created = client.post("/connectors", json={"name": "one", "config": config, "initial_state": "STOPPED"})
-    assert created.status_code == 201 and created.headers["location"] == "/connectors/one"
+    assert created.status_code == 201 and created.headers["location"] == str(client.base_url.join("/connectors/one"))
     expected = {"name": "one", "config": {**config, "name": "one"}, "tasks": [], "type": "sink"}
     assert created.json() == expected
     assert (
@@ -61,7 +61,7 @@ def test_a_connectors_life(client: httpx.Client, config: dict[str, str]) -> None
     assert client.put("/connectors/one/stop").status_code == 204
     wait_for(lambda: states(client, "one") == [])
     assert client.delete("/connectors/one").status_code == 204
-    assert "there is no connector one" in error(client.get("/connectors/one/status"), 404)
+    assert error(client.get("/connectors/one/status"), 404) == "No status found for connector one"
 
 
 def test_configs_are_put_and_patched(client: httpx.Client, config: dict[str, str]) -> None:
@@ -143,10 +143,19 @@ def test_plugins(client: httpx.Client, config: dict[str, str]) -> None:
     assert {"class": "SqliteView", "type": "sink", "version": "1.0"} in found
     assert {plugin["type"] for plugin in found} == {"source", "sink"}
     everything = client.get("/connector-plugins?connectorsOnly=false").json()
-    assert {plugin["type"] for plugin in everything} == {"source", "sink", "transform", "predicate", "converter"}
+    assert {plugin["type"] for plugin in everything} == {
+        "sink",
+        "source",
+        "transformation",
+        "predicate",
+        "converter",
+        "header_converter",
+    }
     keys = {key["name"]: key for key in client.get("/connector-plugins/SqliteView/config").json()}
     assert keys["fields"]["type"] == "LIST" and keys["fields"]["required"] and keys["tasks.max"]["default_value"] == "1"
-    error(client.get("/connector-plugins/Nothing/config"), 404)
+    (regex, *_) = client.get("/connector-plugins/RegexRouter/config").json()
+    assert regex["name"] == "regex" and regex["required"]
+    assert error(client.get("/connector-plugins/Nothing/config"), 404) == "Unknown plugin Nothing."
     url = "/connector-plugins/SqliteView/config/validate"
     right = client.put(url, json={"name": "x", **config}).json()
     assert right["error_count"] == 0 and right["name"] == "SqliteView"
@@ -156,6 +165,44 @@ def test_plugins(client: httpx.Client, config: dict[str, str]) -> None:
     (path,) = [c["value"] for c in wrong["configs"] if c["value"]["name"] == "path"]
     assert path["errors"] == ["required and missing (The SQLite file.)"]
     assert "does not match" in error(client.put(url, json={**config, "connector.class": "PostgresSink"}), 400)
+
+
+def test_levels_of_loggers(
+    worker: Standalone, client: httpx.Client, view: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They hold for the worker and for the processes of its tasks."""
+    name = "headwater.worker.runtime.sink_loop"
+
+    said: list[str] = []
+
+    def process() -> int | None:
+        return next((task["pid"] for task in worker.snapshot() if task["connector"] == view), None)
+
+    def restart() -> None:
+        before = process()
+        assert client.post(f"/connectors/{view}/tasks/0/restart").status_code == 204
+        wait_for(lambda: process() not in (None, before) and states(client, view) == ["RUNNING"])
+
+    def heard(text: str) -> bool:
+        said.append(capfd.readouterr().err)
+        return text in "".join(said)
+
+    restart()
+    wait_for(lambda: heard(f"[{view} task 0] sink_loop: reading"))
+    changed = client.put(f"/admin/loggers/{name}", json={"level": "trace"})
+    assert changed.status_code == 200 and changed.json() == [name]
+    shown = client.get("/admin/loggers").json()
+    assert shown[name]["level"] == "TRACE" and shown[name]["last_modified"] > 0
+    assert error(client.get("/admin/loggers/never.heard.of"), 404) == "Logger never.heard.of not found."
+    assert error(client.put(f"/admin/loggers/{name}", json={"level": "LOUD"}), 404) == "invalid log level 'LOUD'."
+    assert "was not specified" in error(client.put(f"/admin/loggers/{name}", json={}), 400)
+    assert client.put(f"/admin/loggers/{name}?scope=cluster", json={"level": "OFF"}).status_code == 204
+    assert client.get(f"/admin/loggers/{name}").json()["level"] == "OFF"
+    said.clear()
+    capfd.readouterr()
+    restart()
+    wait_for(lambda: client.get(f"/connectors/{view}/topics").json()[view]["topics"])
+    assert not heard("sink_loop")
 
 
 def test_a_view_is_rebuilt(client: httpx.Client, view: str, config: dict[str, str]) -> None:
@@ -209,7 +256,7 @@ def test_a_taken_port_is_an_error_at_once() -> None:
             Listener(f"127.0.0.1:{taken.getsockname()[1]}")
 
 
-@pytest.mark.parametrize("address", ["8083", "127.0.0.1", "https://127.0.0.1:8083", "127.0.0.1:many", "ftp://x:1"])
+@pytest.mark.parametrize("address", ["8083", "127.0.0.1", "127.0.0.1:many", "ftp://x:1", "http://x:1/path"])
 def test_a_wrong_address(address: str) -> None:
     with pytest.raises(ConfigError, match="listeners"):
         Listener(address)

@@ -1,0 +1,114 @@
+"""A worker that does not lead hands on what the leader has to do, and gives the leader's answer."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from headwater.worker.cluster.standalone import Standalone
+from headwater.worker.rest.app import build_app
+from headwater.worker.rest.settings import RestSettings
+
+from .elsewhere import Elsewhere
+
+Member = Callable[..., TestClient]
+
+
+@pytest.fixture
+def follower(worker: Standalone) -> Elsewhere:
+    return Elsewhere(worker, f"http://{worker.worker_id}/")
+
+
+@pytest.fixture
+def asked(follower: Elsewhere) -> Iterator[TestClient]:
+    with TestClient(build_app(follower), base_url="http://127.0.0.1:9", raise_server_exceptions=False) as client:
+        yield client
+
+
+def message(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    assert response.json()["error_code"] == status
+    return str(response.json()["message"])
+
+
+def test_the_leader_writes(asked: TestClient, client: httpx.Client, config: dict[str, str]) -> None:
+    body = {"name": "for ward", "config": config, "initial_state": "STOPPED"}
+    created = asked.post("/connectors", json=body)
+    assert created.status_code == 201 and created.json()["name"] == "for ward"
+    assert created.headers["content-type"] == "application/json"
+    assert created.headers["location"] == "http://127.0.0.1:9/connectors/for%20ward"
+    assert message(asked.post("/connectors", json=body), 409) == "Connector for ward already exists"
+    assert client.get("/connectors/for%20ward/status").json()["connector"]["state"] == "STOPPED"
+    patched = asked.patch("/connectors/for%20ward/config", json={"tasks.max": 2})
+    assert patched.status_code == 200 and patched.json()["config"]["tasks.max"] == "2"
+    assert "must be a whole number" in message(
+        asked.patch("/connectors/for%20ward/config", json={"tasks.max": "x"}), 400
+    )
+    assert asked.put("/connectors/for%20ward/stop").status_code == 204
+    restarted = asked.post("/connectors/for%20ward/restart?includeTasks=true")
+    assert restarted.status_code == 202 and restarted.json()["connector"]["state"] == "RESTARTING"
+    assert asked.delete("/connectors/for%20ward").status_code == 204
+    assert message(asked.delete("/connectors/for%20ward"), 404) == "Connector for ward not found"
+    assert message(asked.post("/connectors", content=b"{", headers={"Content-Type": "application/json"}), 400)
+
+
+def test_not_in_circles(asked: TestClient, follower: Elsewhere) -> None:
+    assert message(asked.delete("/connectors/x?forward=true"), 404)  # the second hop: to who leads in truth
+    refused = "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"
+    assert message(asked.delete("/connectors/x?forward=false"), 409) == refused
+    follower.leader = ""
+    assert "no known leader URL" in message(asked.delete("/connectors/x"), 409)
+
+
+def test_who_is_told_too_late_that_it_does_not_lead(asked: TestClient, follower: Elsewhere, view: str) -> None:
+    follower.leader = None
+    assert "no known leader URL" in message(asked.put(f"/connectors/{view}/pause"), 409)
+
+
+def test_a_leader_that_does_not_answer(asked: TestClient, follower: Elsewhere) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        follower.leader = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        answer = message(asked.put("/connectors/x/stop"), 500)
+    assert answer.startswith("IO Error trying to forward REST request: ")
+
+
+def test_what_others_know_better(asked: TestClient, follower: Elsewhere, view: str) -> None:
+    """Reads are answered here, also where the other worker is gone."""
+    assert asked.get("/connectors").status_code == 200
+    follower.owner = f"http://{follower.worker_id}/"
+    assert asked.get(f"/views/{view}").json()["name"] == view
+    assert asked.post(f"/connectors/{view}/tasks/7/restart").status_code == 404
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        follower.owner = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        assert asked.get(f"/views/{view}").json()["name"] == view
+
+
+def test_sign_in_is_handed_on(worker: Standalone) -> None:
+    follower = Elsewhere(worker, f"http://{worker.worker_id}/")
+    app = build_app(follower, settings=RestSettings(users={"ann": "secret"}))
+    with TestClient(app, base_url="http://127.0.0.1:9") as asked:
+        assert asked.delete("/connectors/x").status_code == 401
+        assert asked.delete("/connectors/x", auth=("ann", "secret")).status_code == 404
+
+
+def test_workers_among_themselves(asked: TestClient, follower: Elsewhere) -> None:
+    follower.leader = None
+    tasks, signed = "/connectors/x/tasks", {"X-Connect-Authorization": "right"}
+    assert message(asked.post(tasks, json=[]), 403) == "Internal request contained invalid signature."
+    assert asked.post(tasks, json=[{"a": "1"}, {"a": 2}], headers=signed).status_code == 204
+    assert follower.planned == [("x", [{"a": "1"}, {"a": "2"}])]
+    assert "JSON list" in message(asked.post(tasks, json={}, headers=signed), 400)
+    assert message(asked.put("/connectors/x/fence"), 403)
+    assert asked.put("/connectors/x/fence", headers=signed).status_code == 204
+    assert follower.fenced == ["x"]
+
+
+def test_alone_there_are_no_others(client: httpx.Client) -> None:
+    assert "stands alone" in message(client.post("/connectors/x/tasks", json=[]), 400)
+    assert "stands alone" in message(client.put("/connectors/x/fence"), 400)
