@@ -19,9 +19,13 @@ Status = Mapping[str, Any]
 
 
 class LiveProgress:
-    """A context manager; `show` is called as often as one likes with `connector_status` answers of all connectors."""
+    """A context manager; `show` is called as often as one likes with `connector_status` answers of all connectors.
 
-    def __init__(self) -> None:
+    `lines`: print lines where there is no terminal; False where standard error holds lines for machines.
+    """
+
+    def __init__(self, lines: bool = True) -> None:
+        self._lines = lines
         self._console = Console(file=sys.stderr)
         self._bars: Progress | None = None
         self._rows: dict[str, TaskID] = {}
@@ -48,13 +52,13 @@ class LiveProgress:
         lines = {status["name"]: self._line(status) for status in statuses}
         if self._bars is not None:
             self._draw(self._bars, lines)
-        elif time.monotonic() >= self._next_line:
+        elif self._lines and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + PLAIN_EVERY_S
             self._tell(lines)
 
     def final(self, statuses: Sequence[Status]) -> None:
         """The last word on each connector, also where a line was not due yet."""
-        if self._bars is None:
+        if self._bars is None and self._lines:
             self._tell({status["name"]: self._line(status) for status in statuses})
 
     def _draw(self, bars: Progress, lines: Mapping[str, tuple[Reading, str]]) -> None:

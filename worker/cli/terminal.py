@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from headwater.worker.observe import logs
+
 _STYLES = {
     "ok": "green",
     "RUNNING": "green",
@@ -58,5 +60,5 @@ def _cell(value: object) -> str:
 
 
 def say(message: str) -> None:
-    """What goes on, on stderr."""
-    click.echo(message, err=True)
+    """What goes on, on stderr; as a JSON line where log lines are JSON."""
+    logs.pass_on(f"{message}\n", None, None)

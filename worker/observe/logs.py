@@ -96,11 +96,13 @@ def configure(
 
 
 def pass_on(line: str, connector: str | None, task: int | None) -> None:
-    """Write a line of a child process, which has formatted it as it was told to. What comes from elsewhere, such as the
-    `print` of a plugin or a crash in native code, is made a JSON line where lines are JSON."""
+    """Write a line that is no log line of this process's own. One of a child's was formatted there; what comes from
+    elsewhere (the `print` of a plugin, a crash in native code, a command's message) is made JSON where lines are."""
     for handler in logging.getLogger().handlers:
         formatter = handler.formatter
-        if isinstance(formatter, JsonFormatter) and line.strip() and not line.startswith("{"):
+        if isinstance(formatter, JsonFormatter) and not line.strip():
+            return
+        if isinstance(formatter, JsonFormatter) and not line.startswith("{"):
             said = {"name": "stderr", "levelname": "INFO", "levelno": logging.INFO, "msg": line.rstrip("\n")}
             line = formatter.format(logging.makeLogRecord({**said, "connector": connector, "task": task})) + "\n"
     try:
