@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
 
 from headwater.worker.api import DataError, Option, Options, OptionType, Record, Transform, Values
 
+log = logging.getLogger(__name__)
+
+WAYS = ("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow", "talk")
+
 
 class Misbehave(Transform):
     options = Options(
         Option("at", OptionType.INT),
-        Option("how", choices=("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow")),
+        Option(
+            "how", choices=("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow", "talk")
+        ),
     )
 
     def configure(self, values: Values) -> None:
@@ -20,6 +27,9 @@ class Misbehave(Transform):
         self._kept: list[bytes] = []
 
     def apply(self, record: Record) -> Record | list[Record] | None:
+        if self._how == "talk":
+            log.debug("number %d", record.value["n"])
+            return record
         if record.value is not None and self._how == "grow" and record.value["n"] >= self._at:
             self._kept.append(b"x" * 256 * 1024)
             time.sleep(0.005)

@@ -248,6 +248,29 @@ def test_secrets_stay_out_of_sight(
         assert "tops3cret!" not in text
 
 
+def test_log_levels_reach_tasks_that_run_and_those_that_start(
+    tmp_path: Path, supervisor: Supervisor, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene, other = Scene(tmp_path, 10), Scene(tmp_path / "other", 10)
+    logged: list[str] = []
+
+    def said(text: str) -> bool:
+        logged.append("".join(capfd.readouterr()))
+        return text in "".join(logged)
+
+    def said_of_more() -> bool:
+        make_upstream(scene.upstream, 10 + 10 * len(logged))
+        return said("[counter task 0] misbehave: number ")
+
+    supervisor.run("source", work(scene.spec(misbehaving(scene.source(), "talk"))))
+    eventually(lambda: len(scene.numbers()) == 11)
+    assert not said("number 10")
+    supervisor.set_log_levels({"counting.misbehave": "DEBUG"})
+    eventually(said_of_more)
+    supervisor.run("other", work(other.spec({**misbehaving(other.source(), "talk"), "name": "other"})))
+    eventually(lambda: said("[other task 0] misbehave: number 10"))
+
+
 def test_a_task_dies_with_its_supervisor(tmp_path: Path) -> None:
     scene = Scene(tmp_path, 10)
     code = (
