@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Database
 from tests.servers import kafka
@@ -97,6 +100,28 @@ def test_they_do_the_main_job(
     wanted = rows(source, "SELECT flight_id, dep_time, carrier FROM flights")
     assert rows(view, "SELECT flight_id, departed_at, carrier FROM flights") == wanted
     assert {len(row) for row in rows(view, "SELECT * FROM flights")} == {3}
+    with source.connect() as connection:
+        connection.execute("INSERT INTO airlines VALUES ('DL', 'Delta')")
+    wait_for(lambda: measured(worker, "headwater_latency_seconds_count", "nyc") > 0)
+    wait_for(lambda: measured(worker, "headwater_latency_seconds_count", "nyc-view") > 0)
+    wait_for(lambda: measured(worker, "headwater_replication_slot_lag_seconds", "nyc") >= 0)
+    assert measured(worker, "headwater_replication_slot_lag_bytes", "nyc") >= 0
+
+
+def measured(worker: WorkerProcess, name: str, connector: str) -> float:
+    """The value of a metric, of the newest generation; -1 where there is none."""
+    with urllib.request.urlopen(f"{worker.url}/metrics", timeout=60) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    found = [s.value for s in samples if s.labels["connector"] == connector]
+    return found[-1] if found else -1
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 120) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come about"
+        time.sleep(0.2)
 
 
 def lag(bootstrap: str, group: str) -> dict[str, int]:
