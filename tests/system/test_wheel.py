@@ -1,11 +1,15 @@
-"""The built wheel, in an empty environment, from a foreign directory: what `pip install` gives a user."""
+"""The built wheel, in an empty environment, from a foreign directory: what `pip install` and the image give a user.
+
+It is made by the steps of docker/Dockerfile, with a virtual environment in the place of the image.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -31,17 +35,41 @@ connection.password: ${{env:SHOP_PASSWORD}}
 """
 
 
+def carry_out(dockerfile: str, environment: Path, folder: Path) -> list[str]:
+    """What its steps copy and run, but for the user that they make; returns its entry point."""
+    stages = re.split(r"^FROM .*$", dockerfile.replace("\\\n", ""), flags=re.MULTILINE)[1:]
+    search = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    workdir, entry = folder, []
+    for line in "".join(stages).splitlines():
+        step, _, rest = line.partition(" ")
+        if step == "WORKDIR":
+            workdir = folder / rest.strip("/")
+            workdir.mkdir(parents=True, exist_ok=True)
+        elif step == "COPY" and not rest.startswith("--from"):
+            *names, target = rest.split()
+            for name in names:
+                ignore = shutil.ignore_patterns("__pycache__")
+                if (ROOT / name).is_dir():
+                    shutil.copytree(ROOT / name, workdir / target, ignore=ignore)
+                else:
+                    shutil.copy(ROOT / name, workdir / target)
+        elif step == "RUN" and not rest.startswith("useradd "):
+            script = rest.replace("/wheels", str(folder / "wheels"))
+            subprocess.run(["sh", "-ec", script], cwd=workdir, env={**os.environ, "PATH": search}, check=True)
+        elif step == "ENTRYPOINT":
+            entry = json.loads(rest)
+    return entry
+
+
 @pytest.mark.system
 def test_a_wheel_in_an_empty_environment_does_the_main_job(
     tmp_path: Path, make_database: object, database: Database
 ) -> None:
-    wheels, environment, elsewhere = tmp_path / "wheels", tmp_path / "venv", tmp_path / "elsewhere"
+    environment, elsewhere = tmp_path / "venv", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT], check=True)
     venv.create(environment, with_pip=True)
-    (wheel,) = wheels.glob("headwater-*.whl")
-    subprocess.run([environment / "bin/pip", "--quiet", "install", wheel], check=True)
+    (program,) = carry_out((ROOT / "docker/Dockerfile").read_text(), environment, tmp_path / "image")
+    subprocess.run([environment / "bin/python", "-c", "import boto3, pyarrow.parquet"], check=True)
 
     target = make_database(database.server)  # type: ignore[operator]
     with database.connect() as connection:
@@ -54,7 +82,7 @@ def test_a_wheel_in_an_empty_environment_does_the_main_job(
 
     def headwater(*arguments: str) -> str:
         done = subprocess.run(
-            [environment / "bin/headwater", *arguments],
+            [environment / "bin" / program, *arguments],
             cwd=elsewhere, env={**clean, "SHOP_PASSWORD": "any"}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
