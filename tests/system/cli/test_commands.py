@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable
 
 import pytest
+
+from tests.servers.worker import COMMAND
 
 from .conftest import Scene
 
@@ -115,6 +123,30 @@ def test_offsets(scene: Scene, call: Call) -> None:
     assert json.loads(call("offsets", "show", "counter", "--json").stdout)["offsets"] == []
     path.write_text('{"offset": []}')
     assert "holds no offsets" in call("offsets", "alter", "counter", str(path), status=1).stderr
+
+
+def test_status_on_a_terminal_is_kept_up_to_date(scene: Scene, call: Call) -> None:
+    wait_for(lambda: len(scene.rows()) == 501)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    env = {**scene.worker.env, "HEADWATER_URL": scene.worker.url, "TERM": "xterm"}
+    watching = subprocess.Popen([*COMMAND, "status", "--watch"], stdout=theirs, env=env)
+    os.close(theirs)
+    seen = ""
+
+    def twice() -> bool:
+        nonlocal seen
+        seen += os.read(ours, 65536).decode(errors="replace")
+        return seen.count("counter") >= 3 and "rate" in seen and "/s" in seen and " MB" in seen
+
+    try:
+        wait_for(twice)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(60) == 0, seen
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(ours)
 
 
 def test_a_failed_task_is_told_by_the_exit_status(scene: Scene, call: Call) -> None:
