@@ -3,7 +3,7 @@
 The end is counted from the moment at which the last good heartbeat was *sent*, by a clock that goes on while a process
 is stopped or the machine sleeps: whoever wakes up after that sees that it is over, whatever it was doing. A lease that
 is over, or was taken back, stays so for everything that was started under it: the next one has another number.
-It only spares work that would be refused later; targets fence for themselves (docs/decisions).
+It only spares work that would be refused later: targets fence for themselves (docs/decisions/0014-group-membership.md).
 
 Memory: one 64-bit word in the machine's order, 20 bits of number, 44 bits of the end in ms since the machine started.
 A word is read and written at once, so no reader ever sees half of a change.

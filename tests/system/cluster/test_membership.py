@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater.worker.cluster.lease import now_ms
 from tests.servers import kafka as kafka_servers
 from tests.servers.kafka import KafkaServer
 
@@ -101,14 +102,14 @@ def test_those_who_do_not_come_back_are_replaced_after_the_delay(kafka: KafkaSer
     scene.until_balanced()
 
 
-@pytest.mark.parametrize("protocol", ["sessioned", "eager"])
+@pytest.mark.parametrize("protocol", ["sessioned", pytest.param("eager", marks=pytest.mark.long)])
 def test_nothing_runs_twice_while_it_moves(kafka: KafkaServer, make: Make, protocol: str) -> None:
     """Members that take their time to stop; config that changes; a member that comes and one that leaves."""
     scene = make(kafka.bootstrap, connect_protocol=protocol)
     scene.write(5)
-    scene.start("a", "b", stop_ms=700)
+    scene.start("a", "b", stop_ms=400)
     scene.until_balanced()
-    scene.start("c", stop_ms=700)
+    scene.start("c", stop_ms=400)
     scene.until_balanced()
     scene.write(8)
     scene.until_balanced()
@@ -140,3 +141,20 @@ def test_the_brokers_go_and_come_back(make: Make) -> None:
         assert all(member.told["generation"] == -1 for member in scene.members.values())
         kafka.start()
         scene.until_balanced()
+
+
+@pytest.mark.long
+def test_a_join_that_takes_longer_than_a_session_stops_nothing(kafka: KafkaServer, make: Make) -> None:
+    """All wait for a frozen member whose session is longer than theirs; meanwhile heartbeats take another way."""
+    scene = make(kafka.bootstrap)
+    scene.write(6)
+    scene.start("a", "b")
+    scene.start("slow", session_timeout_ms=str(3 * SESSION_MS))
+    scene.until_balanced()
+    before = {name: scene.members[name].told["incarnation"] for name in ("a", "b")}
+    scene.members["slow"].freeze()
+    begin = now_ms()
+    scene.start("c")
+    scene.until_balanced("a", "b", "c")
+    assert now_ms() - begin > SESSION_MS
+    assert {name: scene.members[name].told["incarnation"] for name in before} == before
