@@ -259,8 +259,10 @@ class Standalone:
         return connector_status(connector, view, wanted.plans, tasks, self.worker_id, self.kind(name), trouble)
 
     def task_configs(self, name: str) -> list[dict[str, str]]:
-        """The connector's config with each task's own merged in, as Kafka Connect shows them."""
+        """The connector's config with each task's own merged in, as Kafka Connect shows them; [] where stopped."""
         connector = self._connector(name)
+        if connector.target == "STOPPED":
+            return []
         return [{**connector.raw, **task} for task in connector.tasks]
 
     def health(self) -> list[str]:

@@ -96,7 +96,7 @@ def _routes(worker: RestWorker, plugins: Plugins, call: PluginCall, settings: Re
         Route("/", _root(worker), methods=["GET"]),
         Route("/health", _health(worker), methods=["GET"]),
         metrics_route(worker),
-        *ConnectorRoutes(worker, secrets, forwarding, settings).routes(),
+        *ConnectorRoutes(worker, plugins, secrets, forwarding, settings).routes(),
         *InternalRoutes(worker, forwarding).routes(),
         *PluginRoutes(plugins, call).routes(),
         *ViewRoutes(worker, secrets, forwarding).routes(),

@@ -14,10 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headwater.worker.api import ConfigError
 from headwater.worker.cluster.refusals import NotThere, NotValid
+from headwater.worker.config.plugins import Plugins
 
 from .answers import Handler, JsonResponse, blocking, empty
 from .forwarding import Forwarding
+from .plugins import version_of
 from .requests import HttpError, base_url, flag, json_body, text_options
 from .secrets_shown import SecretOptions, shown, unmasked
 from .settings import RestSettings
@@ -29,9 +32,15 @@ _STATES = {"RUNNING": "STARTED", "PAUSED": "PAUSED", "STOPPED": "STOPPED"}
 
 class ConnectorRoutes:
     def __init__(
-        self, worker: RestWorker, secrets: SecretOptions, forwarding: Forwarding, settings: RestSettings
+        self,
+        worker: RestWorker,
+        plugins: Plugins,
+        secrets: SecretOptions,
+        forwarding: Forwarding,
+        settings: RestSettings,
     ) -> None:
         self._worker = worker
+        self._plugins = plugins
         self._secrets = secrets
         self._forwarding = forwarding
         self._settings = settings
@@ -83,7 +92,7 @@ class ConnectorRoutes:
             try:
                 found[name] = {}
                 if "status" in expand:
-                    found[name]["status"] = self._worker.status(name)
+                    found[name]["status"] = self._told(name)
                 if "info" in expand:
                     found[name]["info"] = self._info(name)
             except NotThere:  # deleted while we look
@@ -184,7 +193,15 @@ class ConnectorRoutes:
 
     def _status(self, name: str) -> dict[str, Any]:
         self._demand(name, "No status found for connector {}")
-        return self._worker.status(name)
+        return self._told(name)
+
+    def _told(self, name: str) -> dict[str, Any]:
+        """The status with its plugin's version (KIP-891)."""
+        status = self._worker.status(name)
+        version = version_of(self._plugins, self._worker.config(name).get("connector.class", ""))
+        for part in (status["connector"], *status["tasks"]):
+            part.setdefault("version", version)
+        return status
 
     async def restart(self, request: Request) -> Response:
         name, tasks, failed = _name(request), flag(request, "includeTasks"), flag(request, "onlyFailed")
@@ -194,7 +211,7 @@ class ConnectorRoutes:
     def _restart(self, name: str, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
         """How everything stood, RESTARTING where it is restarted."""
         self._demand(name, "Unknown connector: {}")
-        status = self._worker.status(name)
+        status = self._told(name)
         self._worker.restart(name, include_tasks, only_failed)
         for part in (status["connector"], *(status["tasks"] if include_tasks else ())):
             if not only_failed or part["state"] == "FAILED":
@@ -239,7 +256,7 @@ class ConnectorRoutes:
     def _task_status(self, name: str, task: int) -> Any:
         missing = f"No status found for task {name}-{task}"
         self._demand(name, missing.replace("{", "{{").replace("}", "}}"))
-        found = [state for state in self._worker.status(name)["tasks"] if state["id"] == task]
+        found = [state for state in self._told(name)["tasks"] if state["id"] == task]
         if not found:
             raise HttpError(404, missing)
         return found[0]
@@ -301,7 +318,10 @@ class ConnectorRoutes:
 
     def _alter_offsets(self, name: str, offsets: Offsets | None) -> None:
         self._demand(name)
-        self._worker.alter_offsets(name, offsets)
+        try:
+            self._worker.alter_offsets(name, offsets)
+        except ConfigError as error:
+            raise HttpError(400, f"the offsets cannot be stored: {'; '.join(map(str, error.problems))}") from error
 
 
 def _name(request: Request) -> str:
@@ -339,10 +359,7 @@ def _named(name: str, config: Mapping[str, str]) -> dict[str, str]:
 def _offset_pairs(body: Any) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
     entries = body.get("offsets") if isinstance(body, dict) else None
     if not isinstance(entries, list) or not entries:
-        raise NotValid(
-            "Partitions / offsets need to be provided for an alter offsets request: "
-            '{"offsets": [{"partition": {…}, "offset": {…}}]}'
-        )
+        raise NotValid("Partitions / offsets need to be provided for an alter offsets request")
     pairs = []
     for entry in entries:
         partition = entry.get("partition") if isinstance(entry, dict) else None

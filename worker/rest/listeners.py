@@ -35,7 +35,8 @@ class Listener:
         if scheme == "https":
             self.tls = server_context(settings or {}, f"admin.{LISTENERS}" if admin else LISTENERS)
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        # Named, or asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for its second half.
+        self.socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self.socket.bind((self.host, port))

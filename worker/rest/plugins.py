@@ -73,7 +73,8 @@ class PluginRoutes:
             raise HttpError(400, f"Included connector type {inside} does not match request type {name}")
         if inside is None:
             raise HttpError(400, f"Connector config of {name} contains no connector type: connector.class is missing")
-        self._kind(name)
+        if self._target(inside) is None:
+            raise HttpError(400, f"no connector class {inside} is installed; GET /connector-plugins lists them")
         given = {option: text for option, text in config.items() if text is not None}
         answer = await blocking(self._call, "validate", given)
         nulls = [option for option, text in config.items() if text is None]
@@ -94,6 +95,15 @@ class PluginRoutes:
             return self._plugins.find(self._plugins.kind_of(name), name).value
         except ConfigError:
             return None
+
+
+def version_of(plugins: Plugins, name: str) -> str:
+    """Of the package that brings the connector class `name`."""
+    try:
+        found = plugins.find(plugins.kind_of(name), name)
+    except ConfigError:
+        return "undefined"
+    return found.dist.version if found.dist else "undefined"
 
 
 def _type(plugin: Plugin) -> str:
@@ -121,7 +131,7 @@ def _key(option: Mapping[str, Any], order: int) -> dict[str, Any]:
         "width": "MEDIUM",
         "display_name": option["name"],
         "dependents": [],
-        "order": order,
+        "order_in_group": order,
     }
 
 

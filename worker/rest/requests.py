@@ -81,7 +81,7 @@ async def json_body(request: Request, required: bool = True) -> Any:
         return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise HttpError(415, "HTTP 415 Unsupported Media Type: send Content-Type: application/json")
+        raise HttpError(415, "HTTP 415 Unsupported Media Type")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_twice, parse_constant=_no_constant)
     except RecursionError as error:
