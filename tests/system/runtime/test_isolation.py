@@ -43,9 +43,11 @@ def worker(scene: Scene) -> Iterator[WorkerProcess]:
         make_upstream(str(upstream), 1_000_000)
         config = scene.source(count_file=upstream, count_topic=how, count_batch=10, restart_max_attempts=1)
         stage = {"transforms": "odd", "transforms.odd.type": "Misbehave", "transforms.odd.at": "50"}
-        own = {"name": how, "transforms.odd.how": how, "task.memory.max.bytes": str(CAP)}
+        own = {"name": how, "transforms.odd.how": how}
+        if how == "hang":
+            own["task.memory.max.bytes"] = "0"  # no limit, whatever the worker's is
         files.append(written(scene.folder / f"{how}.yaml", config | stage | own))
-    settings = {"task.stalled.after.ms": "4000", "log.format": "json"}
+    settings = {"task.stalled.after.ms": "4000", "task.memory.max.bytes": str(CAP), "log.format": "json"}
     settings_file = written(scene.folder / "worker.yaml", settings)
     process = WorkerProcess(files, scene.data, options=["--worker", str(settings_file)])
     process.start()
@@ -117,6 +119,7 @@ def test_metrics_and_health_tell_it(worker: WorkerProcess, settled: dict[str, An
     assert {name for name, value in of("headwater_task_stalled").items() if value} == {"hang", "spin"}
     assert {name for name, value in of("headwater_task_failed").items() if value} == {"crash", "grow"}
     assert of("headwater_task_memory_bytes")["view"] > 10_000_000
+    assert of("headwater_task_memory_max_bytes") == dict.fromkeys(set(WANTED) - {"hang"}, CAP)
     assert of("kafka_connect_source_task_metrics_source_record_write")["counter"] == LIMIT + 1
     assert of("kafka_connect_sink_task_metrics_sink_record_send")["view"] == LIMIT + 1
     health = httpx.get(f"{worker.url}/health", timeout=60)
