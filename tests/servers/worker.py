@@ -40,8 +40,7 @@ class WorkerProcess:
 
     def start(self, *options: str, ready_s: float = 120, stderr: IO[bytes] | None = None) -> WorkerProcess:
         """Returns once REST answers."""
-        command = [*COMMAND, "run", *map(str, self.files), "--data", str(self.data)]
-        command += ["--listen", f"127.0.0.1:{self.port}", *self.options, *options]
+        command = [*COMMAND, *self._started_by(), *self.options, *options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log, env=self.env
@@ -53,8 +52,12 @@ class WorkerProcess:
                 return self
             except (OSError, urllib.error.URLError):
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"headwater run did not start:\n{self.tail()}") from None
+                    raise RuntimeError(f"headwater {command[3]} did not start:\n{self.tail()}") from None
                 time.sleep(0.1)
+
+    def _started_by(self) -> list[str]:
+        files = map(str, self.files)
+        return ["run", *files, "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
 
     def tail(self, characters: int = 6000) -> str:
         return self.log.read_text(errors="replace")[-characters:]
@@ -120,3 +123,21 @@ class WorkerProcess:
             raise
         self._process = None
         return status
+
+
+class MemberProcess(WorkerProcess):
+    """`headwater worker`: a member of a cluster. `settings`: the worker's file."""
+
+    def __init__(self, folder: Path, name: str, settings: Mapping[str, str], env: Mapping[str, str] | None = None) -> None:
+        file = folder / f"{name}.yaml"
+        super().__init__([file], folder / name, env)
+        file.write_text("".join(f"{option}: {json.dumps(text)}\n" for option, text in settings.items()))
+
+    def _started_by(self) -> list[str]:
+        return ["worker", str(self.files[0]), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)

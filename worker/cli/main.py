@@ -16,6 +16,7 @@ from headwater.worker.api import ConfigError, HeadwaterError
 
 COMMANDS: Final = {
     "run": "run connectors on this machine",
+    "worker": "run a member of a cluster of workers on Kafka",
     "lint": "find what is wrong in config files, without asking any server",
     "check": "lint, and ask the servers what is missing there",
     "preview": "show real records through every stage; nothing is written",

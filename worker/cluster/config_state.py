@@ -42,6 +42,7 @@ class Configured:
     """One connector as the topic has it. `tasks`: the task configs of its last complete plan.
 
     `fenced`: transactional ids 0 to n-1 may have been used by tasks until now; `new_tasks`: `tasks` are newer than it.
+    `planned`: they were made from this `raw`, not from an earlier one.
     `inconsistent`: the last plan is not complete on the topic, which compaction and a leader that died within its
     writing can bring about; `tasks` is empty then, and the owner of the connector has to write its plan again.
     """
@@ -53,6 +54,7 @@ class Configured:
     fenced: int = 0
     new_tasks: bool = False
     inconsistent: bool = False
+    planned: bool = True
 
 
 class RestartRequest(NamedTuple):
@@ -76,6 +78,7 @@ class ConfigState:
         self._inconsistent: set[str] = set()
         self._fenced: dict[str, int] = {}
         self._unfenced: set[str] = set()
+        self._unplanned: set[str] = set()
         self._found: dict[str, Configured] = {}
         self.files: list[str] = []
         self.session_key: SessionKey | None = None
@@ -116,6 +119,7 @@ class ConfigState:
             self._forget(name)
             return
         self._raw[name] = _properties(document)
+        self._unplanned.add(name)
         self._refresh(name)
 
     def _forget(self, name: str) -> None:
@@ -155,6 +159,7 @@ class ConfigState:
             self._tasks.pop(name, None)
             self._inconsistent.add(name)
         self._unfenced.add(name)
+        self._unplanned.discard(name)
         self._refresh(name)
 
     def _fencing(self, name: str, document: Document | None) -> None:
@@ -191,6 +196,7 @@ class ConfigState:
                 self._fenced.get(name, 0),
                 name in self._unfenced,
                 name in self._inconsistent,
+                name not in self._unplanned,
             )
 
 

@@ -10,17 +10,17 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event, Lock, Thread
 
 from headwater.worker.api import HeadwaterError
-from headwater.worker.log.contract import Log
 from headwater.worker.runtime.errors import Backoff
 from headwater.worker.runtime.task_spec import transactional_id
 
-from .config_topic import ConfigTopic, Configured, fencing_records
+from .config_records import Records, fencing_records
+from .config_state import Configured
 from .connector_log import connector_log
 from .state import TaskPlan, used_ids
+from .surroundings import Surroundings
 
 __all__ = ["Fencing", "Round"]
 
@@ -48,13 +48,11 @@ class Fencing:
     """Rounds run on threads of their own, so that a log which does not answer holds up nothing else."""
 
     def __init__(
-        self, the_log: Log, config: ConfigTopic, settings: Mapping[str, str], data_dir: Path,
-        on_change: Callable[[], None],
+        self, around: Surroundings, write: Callable[[Records], None], on_change: Callable[[], None]
     ) -> None:  # fmt: skip
-        self._log = the_log
-        self._config = config
-        self._settings = dict(settings)
-        self._data_dir = data_dir
+        """`write`: to the config topic, as its leader."""
+        self._around = around
+        self._write = write
         self._on_change = on_change
         self._lock = Lock()
         self._ending = Event()
@@ -91,7 +89,7 @@ class Fencing:
         while not self._ending.is_set():
             try:
                 self._fence(one)
-                self._config.write(fencing_records(one.connector, one.tasks))
+                self._write(fencing_records(one.connector, one.tasks))
                 return
             except HeadwaterError as error:
                 delay = backoff.next()
@@ -108,7 +106,8 @@ class Fencing:
     def _fence(self, one: Round) -> None:
         if one.earlier == one.tasks == 1:
             return  # the one task fences its predecessor itself
-        with connector_log(self._log, self._settings, self._data_dir, one.raw) as the_log:
+        around = self._around
+        with connector_log(around.log, around.settings, around.data_dir, one.raw) as the_log:
             for number in range(one.earlier):
-                with closing(the_log.producer(transactional_id(self._settings, one.connector, number))) as producer:
+                with closing(the_log.producer(transactional_id(around.settings, one.connector, number))) as producer:
                     producer.init_transactions()

@@ -63,6 +63,7 @@ class GroupMember:
         self._behind: tuple[int, int] | None = None
         self._departures = Departures(delay_ms)
         self._owners: Mapping[Item, str] = {}
+        self._workers: frozenset[str] = frozenset()
 
     # For the worker, on any thread.
 
@@ -73,6 +74,10 @@ class GroupMember:
     def owner_url(self, item: Item) -> str:
         """Known to the leader alone, of the last round that it led; empty: nobody has it."""
         return self._owners.get(item, "") if self.assigned().leader else ""
+
+    def workers(self) -> frozenset[str]:
+        """URLs of all members, known to the leader alone, of the last round that it led; empty elsewhere."""
+        return self._workers if self.assigned().leader else frozenset()
 
     # What is told to the group.
 
@@ -228,6 +233,7 @@ class GroupMember:
         waiting, delay_ms = self._departures.waiting(now_ms(), generation, owned, returning)
         shares = assign(owned, wanted, waiting)
         self._departures.remember(generation, owned, shares)
+        self._workers = frozenset(state.url for state in members.values())
         self._owners = {
             item: members[member].url
             for member, share in shares.items()

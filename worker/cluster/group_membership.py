@@ -84,6 +84,10 @@ class GroupMembership:
         """Where the leader thinks that it runs; empty where it does not, or this is not the leader."""
         return "" if self._member is None else self._member.owner_url(item)
 
+    def workers(self) -> frozenset[str]:
+        """See `GroupMember.workers`."""
+        return frozenset() if self._member is None else self._member.workers()
+
     def rejoin(self) -> None:
         if self._member is not None:
             self._member.join_again()

@@ -82,6 +82,14 @@ class Membership(Protocol):
         """Path for `lease.LeaseReader` in the task processes; None: nobody else could take over."""
         ...
 
+    def owner_url(self, item: Item) -> str:
+        """Where the leader thinks that it runs; empty where it does not, or this is not the leader."""
+        ...
+
+    def workers(self) -> frozenset[str]:
+        """URLs of all members, known to the leader alone; empty elsewhere."""
+        ...
+
     def rejoin(self) -> None:
         """What there is to hand out has changed: let the leader assign anew."""
         ...

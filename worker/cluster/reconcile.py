@@ -51,4 +51,4 @@ def reconcile(desired: Desired, running: Mapping[Hashable, Work]) -> list[Action
 
 
 def _undecided(key: Hashable, desired: Desired) -> bool:
-    return isinstance(key, TaskId) and Build(key.connector, key.generation) in desired.undecided
+    return isinstance(key, TaskId) and Build(key.connector, key.generation) in desired.undecided and desired.ours(key)

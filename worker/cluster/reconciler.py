@@ -5,21 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from headwater.worker.api import HeadwaterError
-from headwater.worker.log.contract import Log
-from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.supervisor import Supervisor
 
-from .config_topic import ConfigTopic, task_records
-from .fencing import Fencing, Round
+from .config_topic import ConfigTopic
+from .config_writer import ConfigWriter
+from .following import Following
+from .group_view import GroupView, key_of
+from .leading import Leading
+from .membership import CONNECTOR, Assigned, Item, Membership
 from .open_transactions import end_open_transactions
+from .peers import Peers
 from .planner import Planner
 from .reconcile import Pause, Run, reconcile
-from .state import Build, JobId, Wanted, builds, desired, to_fence
+from .session_keys import SessionKey
+from .state import Wanted, desired, items, own_builds
+from .status_report import StatusReport
+from .status_topic import StatusTopic
+from .surroundings import Surroundings
+from .told_jobs import ToldJobs
 from .view_records import ViewRecords
 
 __all__ = ["Reconciler"]
@@ -33,36 +41,55 @@ STOP_S = 5.0
 
 
 class Reconciler:
-    """`wanted` is the newest picture; any thread may read it."""
+    """`wanted` is the newest picture; any thread may read it. `statuses`: None where this worker stands alone."""
 
-    def __init__(self, the_log: Log, settings: Mapping[str, str], data_dir: Path, supervisor: Supervisor) -> None:
-        self._log = the_log
-        self._settings = dict(settings)
-        self._data_dir = data_dir
+    def __init__(
+        self, around: Surroundings, supervisor: Supervisor, membership: Membership, writer: ConfigWriter,
+        statuses: StatusTopic | None, peers: Peers, set_level: Callable[[str, str], object],
+    ) -> None:  # fmt: skip
+        """`set_level(logger, level)`: of this worker and its tasks."""
+        self._around = around
         self._supervisor = supervisor
-        self._planner = Planner(settings, data_dir, self.wake)
+        self._membership = membership
+        self._statuses = statuses
+        self._report = None if statuses is None else StatusReport(statuses, around.worker_id)
+        self._planner = Planner(around.settings, around.data_dir, self.wake)
+        self._leading = Leading(around, writer, self.wake)
+        self._following = Following(peers)
+        self._set_level = set_level
         self._awake = threading.Event()
         self._ending = False
         self._rounds = threading.Condition()
         self._round = 0
-        self._told: dict[str, Any] = {}
-        self.wanted = Wanted(settings=self._settings, data_dir=str(data_dir))
+        self._jobs = ToldJobs(supervisor, statuses)
+        self._items: frozenset[Item] | None = None
+        self._cleaned: object = None
+        self.wanted = Wanted(settings=dict(around.settings), data_dir=str(around.data_dir), assigned=Assigned())
         self.from_files: list[str] = []
+        self.session_key: SessionKey | None = None
         self.trouble = ""
         """Why the worker cannot compare what runs with what should, while that is so."""
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:
-        """Returns when what the log says is known; nothing runs yet. Raises `LogError`, `Retriable`."""
-        topics = InternalTopics.of(self._settings)
-        self._config = ConfigTopic(self._log, topics.configs)
-        self._views = ViewRecords(self._log, topics.views)
-        self._fencing = Fencing(self._log, self._config, self._settings, self._data_dir, self.wake)
-        end_open_transactions(self._log, topics, self._settings)
+        """Returns when what the log says is known, and this worker is a member of its group; nothing runs yet.
+
+        Raises `ConfigError`, `LogError`, `Retriable`.
+        """
+        around, topics = self._around, self._around.topics
+        self._config = ConfigTopic(around.log, topics.configs)
+        self._views = ViewRecords(around.log, topics.views)
+        if self._membership.assigned().items is None:  # in a cluster they may be those of a job that runs elsewhere
+            end_open_transactions(around.log, topics, around.settings)
         self._config.refresh(FIRST_LOOK_S)
         self._views.refresh(FIRST_LOOK_S)
+        if self._statuses is not None:
+            self._statuses.refresh(FIRST_LOOK_S)
         self._look()
         self._thread.start()
+        if self._statuses is not None:
+            group = GroupView(lambda: self.wanted, self._supervisor, self._statuses, self.wake)
+            self._membership.start(group)
 
     def wake(self) -> None:
         self._awake.set()
@@ -86,8 +113,22 @@ class Reconciler:
             self._rounds.notify_all()
         self._awake.set()
         if self._thread.is_alive():
-            self._fencing.stop()
+            self._leading.stop()
             self._thread.join(STOP_S)
+
+    def leave(self) -> None:
+        """Call it when nothing runs here any more: others learn that, then they may have what this worker had."""
+        if self._report is not None and self._statuses is not None:
+            self._report.leave()
+            self._statuses.close()
+        self._membership.stop()
+
+    def runs_anywhere(self, connector: str) -> bool:
+        """Does a task of it run, here or as far as is known elsewhere?"""
+        if any(process.get("connector") == connector for process in self._supervisor.snapshot()):
+            return True
+        told = {} if self._statuses is None else self._statuses.told(connector).tasks
+        return any(status.state not in ("UNASSIGNED", "FAILED", "STOPPED") for status in told.values())
 
     def _run(self) -> None:
         while not self._ending:
@@ -95,7 +136,6 @@ class Reconciler:
             try:
                 self._look()
                 self._act()
-                self._tell_jobs()
                 self.trouble = ""
             except Exception as error:  # a round that fails (disk full, broker gone) is followed by another one
                 self._failed(error)
@@ -123,20 +163,33 @@ class Reconciler:
     def _look(self) -> None:
         self._config.refresh(LOOK_S, whole=False)
         self._views.refresh(LOOK_S, whole=False)
+        if self._statuses is not None:
+            self._statuses.refresh(LOOK_S, whole=False)
         self.from_files = self._config.from_files()
-        self.wanted = Wanted(
-            self._config.connectors(),
-            self._views.views(),
-            self._planner.plans(),
-            self._settings,
-            str(self._data_dir),
-            self._fencing.troubles(),
+        self.session_key = self._config.session_key()
+        self.wanted = replace(
+            self.wanted,
+            connectors=self._config.connectors(),
+            views=self._views.views(),
+            plans=self._planner.plans(),
+            troubles=self._leading.troubles(),
+            assigned=self._here(),
+            config_offset=self._config.offset,
+            lease=self._membership.lease,
         )
+
+    def _here(self) -> Assigned:
+        """What is ours to run. Until the config has been read as far as the leader had, that means nothing new."""
+        assigned = self._membership.assigned()
+        if assigned.items is None or self._config.position >= assigned.config_offset:
+            return assigned
+        return replace(assigned, items=assigned.items & (self.wanted.assigned.items or frozenset()))
 
     def _act(self) -> None:
         wanted = self.wanted
-        self._planner.want(builds(wanted))
-        self._write_task_configs(wanted)
+        self._join_again_where_items_differ(wanted)
+        self._planner.want(own_builds(wanted))
+        self._obey(wanted)
         for action in reconcile(desired(wanted, _now_ms()), self._supervisor.works()):
             if isinstance(action, Run):
                 self._supervisor.run(action.key, action.work)
@@ -144,62 +197,56 @@ class Reconciler:
                 self._supervisor.pause(action.key, action.work)
             else:
                 self._supervisor.stop(action.key)
-        self._fence(wanted)
-
-    def _fence(self, wanted: Wanted) -> None:
-        """Where a new set of a source's tasks waits, and the earlier one has ended here, fence it off elsewhere."""
-        busy = {process.get("connector") for process in self._supervisor.snapshot()}
-        due: dict[str, Round] = {}
-        for (name, _), plan in wanted.plans.items():
-            connector = wanted.connectors.get(name)
-            if connector is None or plan.error or connector.tasks != plan.tasks or name in busy:
-                continue
-            if dict(plan.raw) == dict(connector.raw) and to_fence(connector, plan):
-                due[name] = Round.of(connector, plan)
-        self._fencing.want(due)
-
-    def _write_task_configs(self, wanted: Wanted) -> None:
-        for name, connector in wanted.connectors.items():
-            view = wanted.views.get(name)
-            plan = wanted.plans.get(Build(name, 1 if view is None else view.current))
-            if plan is not None and not plan.error and plan.tasks != connector.tasks:
-                self._config.write(task_records(name, plan.tasks))
-                self.wake()
-
-    def _tell_jobs(self) -> None:
-        """A job asks of the tasks of each generation: has one failed, are all gone?"""
-        jobs = [key.view for key in self._supervisor.works() if isinstance(key, JobId)]
-        if not jobs:
-            self._told.clear()
-            return
         snapshot = self._supervisor.snapshot()
-        for view in jobs:
-            pid = next((s["pid"] for s in snapshot if s.get("job") == view), None)
-            told = (pid, self._generations(view, snapshot))
-            if (
-                pid is not None
-                and self._told.get(view) != told
-                and self._supervisor.send(JobId(view), "tasks", generations=told[1])
-            ):
-                self._told[view] = told
+        if self._report is not None:
+            self._report.tell(wanted, wanted.assigned, snapshot)
+        if wanted.assigned.leader:
+            self._leading.act(wanted, self.session_key, self.runs_anywhere)
+            self._clean_up(wanted)
+        else:
+            self._leading.rest()
+            self._following.act(wanted, self.session_key)
+        self._jobs.tell(wanted, snapshot)
 
-    def _generations(self, view: str, snapshot: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        state = self.wanted.views.get(view)
-        found: dict[str, dict[str, Any]] = {
-            str(number): {"failure": None, "stopped": True} for number in (state.generations if state else ())
+    def _clean_up(self, wanted: Wanted) -> None:
+        """The leader's: what is there no more has no status; what was on a worker that is gone says so."""
+        if self._statuses is None:
+            return
+        workers = frozenset(urlsplit(url).netloc for url in self._membership.workers())
+        tasks = {name: len(connector.tasks) for name, connector in wanted.connectors.items()}
+        others = {
+            name: frozenset(view.running()) - {view.current}
+            for name, view in wanted.views.items()
+            if name in wanted.connectors
         }
-        for task in snapshot:
-            if task.get("connector") != view:
-                continue
-            entry = found.setdefault(str(task["generation"]), {"failure": None, "stopped": True})
-            entry["stopped"] = False
-            if task["state"] == "FAILED":
-                entry["failure"] = task["reason"] or "FAILED"
-        for number, raw in state.running().items() if state else ():
-            plan = self.wanted.plans.get(Build(view, number))
-            if plan is not None and plan.permanent and plan.error and (raw is None or dict(plan.raw) == dict(raw)):
-                found.setdefault(str(number), {"stopped": True})["failure"] = plan.error
-        return found
+        seen = (wanted.assigned.generation, workers, tasks, others)
+        if seen != self._cleaned:
+            self._cleaned = seen
+            self._statuses.forget_missing(tasks, others)
+            if workers:
+                self._statuses.put_lost(workers, wanted.assigned.generation)
+
+    def _join_again_where_items_differ(self, wanted: Wanted) -> None:
+        now = items(wanted.connectors)
+        if self._items is not None and now != self._items:
+            self._membership.rejoin()
+        self._items = now
+
+    def _obey(self, wanted: Wanted) -> None:
+        """Each worker restarts what it runs itself, and sets its levels of loggers."""
+        for logger, level in self._config.take_logger_levels():
+            try:
+                self._set_level(logger, level)
+            except ValueError as error:
+                log.warning("the level of logger %s is not changed: %s", logger, error)
+        for request in self._config.take_restarts():
+            for process in self._supervisor.snapshot():
+                if process.get("connector") != request.connector or not request.include_tasks:
+                    continue
+                if not request.only_failed or process["state"] == "FAILED":
+                    self._supervisor.restart(key_of(process))
+            if wanted.assigned.has(Item(request.connector, CONNECTOR)):
+                self._planner.forget(request.connector)
 
 
 def _now_ms() -> int:

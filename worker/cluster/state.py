@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from headwater.worker.api import ConfigError
 from headwater.worker.config.client_overrides import overrides_of
+from headwater.worker.config.plugins import installed
 from headwater.worker.config.policies import RestartPolicy
 from headwater.worker.runtime.supervised import Work
 from headwater.worker.runtime.task_spec import TaskId, TaskSpec
 
+from .alone import ALL
 from .config_topic import Configured
+from .membership import CONNECTOR, Assigned, Item
 from .view_state import RawConfig, ViewState
 
-__all__ = ["Build", "Desired", "JobId", "TaskPlan", "Wanted", "builds", "desired", "to_fence", "used_ids"]
+__all__ = [
+    "Build", "Desired", "JobId", "TaskPlan", "Wanted", "builds", "desired", "item_of", "items", "own_builds", "plan_of",
+    "plans_to_commit",
+    "to_fence", "used_ids",
+]  # fmt: skip
 
 TASK_MODULE = "headwater.worker.runtime.task_process"
 JOB_MODULE = "headwater.worker.rebuild.job_process"
@@ -77,14 +85,31 @@ class Wanted:
     data_dir: str = ""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Why tasks that are planned do not start yet, by connector."""
+    assigned: Assigned = ALL
+    """What of it is this worker's."""
+    config_offset: int = -1
+    """How far the config topic has been read for this, as Kafka Connect counts: see `ConfigTopic.offset`."""
+    lease: str | None = None
+    """Path of the lease that tasks look at."""
+
+    @property
+    def alone(self) -> bool:
+        return self.assigned.items is None
+
+    def generation(self, connector: str) -> int:
+        """The one that readers see."""
+        view = self.views.get(connector)
+        return 1 if view is None else view.current
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """`works` by `TaskId` and `JobId`. `undecided`: not planned yet; what runs of these is left as it is."""
+    """`works` by `TaskId` and `JobId`. `undecided`: not planned yet; what runs of these is left as it is, where it is
+    `ours`."""
 
     works: Mapping[Hashable, Work]
     undecided: Collection[Build]
+    ours: Callable[[Hashable], bool] = lambda key: True
 
 
 def builds(wanted: Wanted) -> dict[Build, RawConfig]:
@@ -97,6 +122,21 @@ def builds(wanted: Wanted) -> dict[Build, RawConfig]:
         view = wanted.views.get(name)
         for generation, raw in (view.running() if view is not None else {1: None}).items():
             found[Build(name, generation)] = connector.raw if raw is None else raw
+    return found
+
+
+def plans_to_commit(wanted: Wanted) -> dict[str, tuple[Mapping[str, str], ...]]:
+    """What this worker has planned and the config topic does not say yet, by connector."""
+    found: dict[str, tuple[Mapping[str, str], ...]] = {}
+    for (name, generation), plan in wanted.plans.items():
+        connector = wanted.connectors.get(name)
+        if connector is None or connector.target == "STOPPED" or plan.error or generation != wanted.generation(name):
+            continue
+        if not wanted.assigned.has(Item(name, CONNECTOR)):
+            continue
+        old = not wanted.alone and not connector.planned and dict(plan.raw) == dict(connector.raw)
+        if plan.tasks != connector.tasks or connector.inconsistent or old:
+            found[name] = plan.tasks
     return found
 
 
@@ -113,13 +153,64 @@ def to_fence(connector: Configured, plan: TaskPlan) -> bool:
     return connector.fenced != used or (used > 0 and (connector.new_tasks or connector.tasks != plan.tasks))
 
 
+def items(connectors: Mapping[str, Configured]) -> frozenset[Item]:
+    """What there is to hand out to the members of a cluster. The tasks are those of the last complete plan."""
+    found = {Item(name, CONNECTOR) for name in connectors}
+    for name, connector in connectors.items():
+        if connector.target != "STOPPED":
+            found.update(Item(name, number) for number in range(len(connector.tasks)))
+    return frozenset(found)
+
+
+def item_of(key: Hashable, wanted: Wanted) -> Item | None:
+    """Whose owner runs what has this key, a `TaskId` or `JobId`. All of a generation that readers do not see yet, or
+    no longer, runs where its connector is."""
+    if isinstance(key, JobId):
+        return Item(key.view, CONNECTOR)
+    if not isinstance(key, TaskId):
+        return None
+    return Item(key.connector, key.task if key.generation == wanted.generation(key.connector) else CONNECTOR)
+
+
+def own_builds(wanted: Wanted) -> dict[Build, RawConfig]:
+    """Those that this worker plans."""
+    found = builds(wanted)
+    return {build: raw for build, raw in found.items() if wanted.assigned.has(Item(build.connector, CONNECTOR))}
+
+
+def plan_of(wanted: Wanted, build: Build, raw: RawConfig) -> TaskPlan | None:
+    """The plan by which tasks run now; None: not known yet, or its connector fails.
+
+    In a cluster it has to be on the log, so that all members run tasks of the same plan, and nothing is started anew
+    where its connector moves.
+    """
+    connector = wanted.connectors[build.connector]
+    plan = wanted.plans.get(build)
+    if plan is not None and (plan.error or dict(plan.raw) != dict(raw)):
+        plan = None
+    if wanted.alone or build.generation != wanted.generation(build.connector):
+        return plan
+    return _committed(connector, raw, wanted.settings) if connector.planned else None
+
+
+def _committed(connector: Configured, raw: RawConfig, settings: Mapping[str, str]) -> TaskPlan | None:
+    """As much of the plan as everybody can know; what else there is the task's process finds out."""
+    try:
+        kind = installed().kind_of(raw.get("connector.class", ""))
+    except ConfigError:
+        return None
+    wanted = raw.get("exactly.once.support", "requested").strip().lower() != "disabled"
+    exactly_once = wanted and settings.get("exactly.once.source.support", "enabled").strip().lower() == "enabled"
+    return TaskPlan(dict(raw), kind, connector.tasks, exactly_once=exactly_once)
+
+
 def desired(wanted: Wanted, now_ms: int) -> Desired:
-    """What has to run now."""
+    """What has to run now on this worker."""
     works: dict[Hashable, Work] = {}
     undecided: set[Build] = set()
     for build, raw in builds(wanted).items():
-        plan = wanted.plans.get(build)
-        if plan is None or dict(plan.raw) != dict(raw) or plan.error:
+        plan = plan_of(wanted, build, raw)
+        if plan is None:
             undecided.add(build)
             continue
         if to_fence(wanted.connectors[build.connector], plan):
@@ -135,6 +226,7 @@ def desired(wanted: Wanted, now_ms: int) -> Desired:
                 generation=build.generation,
                 settings=dict(wanted.settings),
                 data_dir=wanted.data_dir,
+                incarnation=wanted.assigned.incarnation,
             )
             works[TaskId(*build, number)] = task_work(spec, paused, plan.restart)
     for name, view in wanted.views.items():
@@ -143,11 +235,19 @@ def desired(wanted: Wanted, now_ms: int) -> Desired:
                 "view": name,
                 "settings": dict(wanted.settings),
                 "data_dir": wanted.data_dir,
+                "incarnation": wanted.assigned.incarnation,
             }
             if overrides := overrides_of(wanted.connectors[name].raw):
                 assignment["overrides"] = overrides
             works[JobId(name)] = Work(JOB_MODULE, assignment, {"job": name}, restart=JOB_RESTART, once=True)
-    return Desired(works, undecided)
+    if wanted.alone:
+        return Desired(works, undecided)
+
+    def ours(key: Hashable) -> bool:
+        item = item_of(key, wanted)
+        return item is not None and wanted.assigned.has(item)
+
+    return Desired({key: work for key, work in works.items() if ours(key)}, undecided, ours)
 
 
 def task_work(spec: TaskSpec, paused: bool, restart: RestartPolicy) -> Work:

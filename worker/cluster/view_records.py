@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import closing
 
 import orjson
 
@@ -18,7 +17,7 @@ from headwater.worker.log.contract import Log, Message
 from .refusals import NotNow
 from .view_state import UnreadableState, ViewState, dump_state, load_state, view_key
 
-__all__ = ["ViewRecords", "change_live_config"]
+__all__ = ["ViewRecords", "live_config_message", "view_writer_id", "viewed"]
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +71,8 @@ def _name(key: bytes) -> tuple[str, str]:
         return "", ""
 
 
-def change_live_config(
-    the_log: Log, topic: str, group_id: str, view: ViewState, raw: Mapping[str, str], config: list[Message]
-) -> None:
-    """The user has changed a sink whose view has generations: its record and its `config` messages at once.
+def live_config_message(topic: str, view: ViewState, raw: Mapping[str, str]) -> Message:
+    """The record of a view whose live config the user has changed, to be written together with the config.
 
     Raises `NotNow` while a job works on the view.
     """
@@ -84,9 +81,4 @@ def change_live_config(
             f"a {view.job.kind} of {view.view} is running: its config cannot change meanwhile. Wait for the end, or "
             f"give it up with `headwater rebuild {view.view} --abort`"
         )
-    with closing(the_log.producer(f"{group_id}-view-{view.view}")) as producer:
-        producer.init_transactions()
-        producer.begin()
-        state = dump_state(view.with_current_config(raw))
-        producer.send([Message(topic, view_key(view.view), state), *config])
-        producer.commit()
+    return Message(topic, view_key(view.view), dump_state(view.with_current_config(raw)))

@@ -50,7 +50,7 @@ class LogLevels:
 
     def set(self, name: str, level: str) -> list[str]:
         """The names of all loggers for which it holds, sorted. Raises `ValueError` where there is no such level."""
-        number = _number(level)
+        number = level_number(level)
         with self._lock:
             root = name.lower() == ROOT
             before = {logger.name: logger.level for logger in [logging.getLogger(), *_known()]}
@@ -81,7 +81,7 @@ def set_levels(levels: Mapping[str, str]) -> list[str]:
     """
     affected: set[str] = set()
     for name, level in levels.items():
-        number = _number(level)
+        number = level_number(level)
         root = name.lower() == ROOT
         below = [logger for logger in _known() if root or logger.name.startswith(f"{name}.")]
         for logger in below:
@@ -102,7 +102,7 @@ def _of_its_own(name: str) -> int:
     return logging.getLogger(None if name == ROOT else name).level
 
 
-def _number(level: str) -> int:
+def level_number(level: str) -> int:
     number = _NUMBERS.get(level.upper())
     if number is None:
         raise ValueError(f"invalid log level '{level}'.")

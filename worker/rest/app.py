@@ -78,7 +78,7 @@ def build_app(
 
     routes = [] if admin_listener else _routes(worker, plugins or installed(), call, settings)
     if admin_listener or settings.admin is None:
-        routes += LoggerRoutes(worker).routes()
+        routes += LoggerRoutes(worker, Forwarding(settings.tls)).routes()
     starlette = Starlette(routes=routes, exception_handlers=dict.fromkeys(_HANDLED, _handle))
     starlette.router.redirect_slashes = False
     app: ASGIApp = starlette

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .answers import JsonResponse, blocking, empty
+from .forwarding import Forwarding
 from .requests import HttpError, json_body, text_options
 from .worker_port import RestWorker
 
@@ -19,15 +20,20 @@ log = logging.getLogger(__name__)
 
 
 class LoggerRoutes:
-    def __init__(self, worker: RestWorker) -> None:
+    def __init__(self, worker: RestWorker, forwarding: Forwarding) -> None:
         self._worker = worker
+        self._forwarding = forwarding
 
     def routes(self) -> list[Route]:
         return [
             Route("/admin/loggers", self.all, methods=["GET"]),
             Route("/admin/loggers/{logger}", self.show, methods=["GET"]),
-            Route("/admin/loggers/{logger}", self.set, methods=["PUT"]),
+            Route("/admin/loggers/{logger}", self._forwarding.to(self._writer, self.set), methods=["PUT"]),
         ]
+
+    def _writer(self, request: Request) -> str | None:
+        """For the whole cluster it is the leader who writes it down."""
+        return self._worker.leader_url() if _scope(request) == "cluster" else None
 
     async def all(self, request: Request) -> Response:
         """Those that have a level of their own."""
@@ -46,7 +52,7 @@ class LoggerRoutes:
         level = text_options(await json_body(request), nulls=True).get("level")
         if level is None:
             raise HttpError(400, "Desired 'level' parameter was not specified in request.")
-        scope = request.query_params.get("scope", "worker").lower()
+        scope = _scope(request)
         if scope not in ("worker", "cluster"):
             log.warning("scope %r of a log level is neither worker nor cluster; taken for worker", scope)
         try:
@@ -54,3 +60,7 @@ class LoggerRoutes:
         except ValueError as error:
             raise HttpError(404, str(error)) from error
         return empty(204) if scope == "cluster" else JsonResponse(affected)
+
+
+def _scope(request: Request) -> str:
+    return request.query_params.get("scope", "worker").lower()

@@ -35,6 +35,7 @@ class TaskId(NamedTuple):
 class TaskSpec:
     """One task. `raw` and `settings` as written: `${…}` is expanded in the task's process alone.
 
+    `incarnation`: of the worker's membership in its cluster; what was started under another one is started anew.
     `rows_per_s`: a generation that is being built may be slowed down so that the live one keeps up.
     """
 
@@ -48,6 +49,7 @@ class TaskSpec:
     data_dir: str = ""
     paused: bool = False
     rows_per_s: float | None = None
+    incarnation: int = 0
 
     @property
     def id(self) -> TaskId:

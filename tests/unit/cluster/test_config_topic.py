@@ -98,7 +98,10 @@ def test_records_of_a_java_worker_are_read(log: Log) -> None:
     )
     topic.refresh()
     stopped = Configured("stopped", {"name": "stopped"}, "STOPPED", fenced=1)
-    assert topic.connectors() == {"old": Configured("old", {"name": "old"}, "PAUSED"), "stopped": stopped}
+    assert topic.connectors() == {
+        "old": Configured("old", {"name": "old"}, "PAUSED", planned=False),
+        "stopped": stopped,
+    }
     assert topic.session_key() == KEY
 
 
@@ -114,7 +117,8 @@ def test_new_task_configs_are_newer_than_the_count_of_fenced_tasks(log: Log) -> 
     assert topic.connectors() == read(log) == {"shop": Configured("shop", {}, tasks=({},), fenced=2, new_tasks=True)}
     topic.write(records.forget_records(topic.connectors()["shop"]) + records.connector_records("shop", {}))
     topic.refresh()
-    assert topic.connectors() == read(log) == {"shop": Configured("shop", {}, fenced=2, new_tasks=True)}
+    again = Configured("shop", {}, fenced=2, new_tasks=True, planned=False)
+    assert topic.connectors() == read(log) == {"shop": again}
     # Made again, it may meet tasks of before; its task configs of before are none of its own.
 
 
@@ -140,7 +144,23 @@ def test_a_plan_of_which_compaction_has_taken_a_part_is_inconsistent(log: Log) -
 def test_what_a_deleted_connector_has_left_behind_does_not_count(log: Log) -> None:
     write(log, (b"task-shop-0", b'{"properties":{}}'), (b"commit-shop", b'{"tasks":1}'))
     write(log, (b"connector-shop", b'{"properties":{}}'))
-    assert read(log)["shop"] == Configured("shop", {})
+    assert read(log)["shop"] == Configured("shop", {}, planned=False)
+
+
+def test_task_configs_older_than_the_config_are_those_of_another_plan(log: Log) -> None:
+    topic = ConfigTopic(log, "configs")
+    planned = []
+    for changes in (
+        records.connector_records("shop", {}),
+        records.task_records("shop", [{}]),
+        records.connector_records("shop", {"tasks.max": "2"}),
+        records.target_records("shop", "PAUSED"),
+        records.task_records("shop", [{}]),
+    ):
+        topic.write(changes)
+        topic.refresh()
+        planned.append(topic.connectors()["shop"].planned)
+    assert planned == [False, True, False, False, True]
 
 
 def test_restarts_and_logger_levels_are_events(log: Log) -> None:

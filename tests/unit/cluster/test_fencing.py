@@ -11,7 +11,9 @@ from headwater.worker.cluster.config_topic import ConfigTopic, Configured
 from headwater.worker.cluster.fencing import Fencing, Round
 from headwater.worker.cluster.reconcile import Stop, reconcile
 from headwater.worker.cluster.state import Build, TaskPlan, Wanted, desired, to_fence
+from headwater.worker.cluster.surroundings import Surroundings
 from headwater.worker.log import Fenced, Message, open_log
+from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.task_spec import TaskId
 
 RAW = {"name": "counter"}
@@ -55,7 +57,8 @@ def test_a_round_fences_every_id_that_was_used_and_writes_the_new_count(tmp_path
         zombie.begin()
         zombie.send([Message("numbers", None, b"zombie")])
     changes: list[int] = []
-    fencing = Fencing(log, topic, {}, tmp_path, lambda: changes.append(1))
+    around = Surroundings(log, {}, tmp_path, "here:1", InternalTopics(configs="configs"))
+    fencing = Fencing(around, topic.write, lambda: changes.append(1))
     connector = Configured("counter", RAW, tasks=({},), fenced=3, new_tasks=True)
     fencing.want({"counter": Round.of(connector, plan({}))})
     end = time.monotonic() + 60

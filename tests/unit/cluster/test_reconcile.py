@@ -75,7 +75,12 @@ def test_generations_run_side_by_side_each_with_its_config() -> None:
     works = desired(both, 0).works
     assert set(works) == {TaskId("view", 1, 0), TaskId("view", 2, 0), JobId("view")}
     assert works[TaskId("view", 2, 0)].assignment["raw"] == NEW
-    assert works[JobId("view")].assignment == {"view": "view", "settings": {}, "data_dir": "/data"}
+    assert works[JobId("view")].assignment == {
+        "view": "view",
+        "settings": {},
+        "data_dir": "/data",
+        "incarnation": 0,
+    }
 
 
 def test_what_is_dropped_stops_and_gets_a_process_to_drop_it() -> None:
