@@ -216,6 +216,8 @@ class GroupCoordinator(BaseCoordinator):  # type: ignore[misc]
             response = await self._manager.send(request, node_id=node)
         except errors.KafkaError as error:
             log.debug("group %s: a heartbeat beside a join was not answered: %s", self.group_id, error)
+            if isinstance(error, errors.RequestTimedOutError) and self.coordinator_id is not None:
+                self._client.close(self.coordinator_id)  # the join on the other connection is not answered either
             return
         if errors.for_code(response.error_code) in _STILL_IN:
             self._answered(sent_ms)

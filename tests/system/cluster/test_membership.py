@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headwater.worker.cluster.lease import now_ms
+from tests.servers import cable as cables
 from tests.servers import kafka as kafka_servers
 from tests.servers.kafka import KafkaServer
 
@@ -141,6 +143,33 @@ def test_the_brokers_go_and_come_back(make: Make) -> None:
         assert all(member.told["generation"] == -1 for member in scene.members.values())
         kafka.start()
         scene.until_balanced()
+
+
+@pytest.mark.long
+def test_a_cut_cable(make: Make) -> None:
+    """One member hears nothing and is not heard: it gives up by itself what the others take, and comes back."""
+    server = KafkaServer("4.3", listeners={"CABLE": "PLAINTEXT"})
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.close)
+        cable = stack.enter_context(cables.laid(server.address("CABLE")))
+        server.settings["advertised.listeners"] = f"PLAINTEXT://{server.bootstrap},CABLE://{cable.address}"
+        server.write_properties()
+        server.start()
+        scene = make(server.bootstrap)
+        scene.write(6)
+        scene.start("a", "b")
+        scene.start("far", bootstrap_servers=cable.address)
+        scene.until_balanced()
+        far = scene.members["far"]
+        for _ in range(2):
+            incarnation = far.told["incarnation"]
+            cable.cut()
+            scene.until(lambda: not far.told["runs"], "it has given up what it had")
+            assert far.told["generation"] == -1
+            scene.until_balanced("a", "b")
+            cable.mend()
+            print(f"mended: back and balanced after {scene.until_balanced()} ms")
+            assert far.told["incarnation"] > incarnation
 
 
 @pytest.mark.long
