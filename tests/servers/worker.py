@@ -128,7 +128,9 @@ class WorkerProcess:
 class MemberProcess(WorkerProcess):
     """`headwater worker`: a member of a cluster. `settings`: the worker's file."""
 
-    def __init__(self, folder: Path, name: str, settings: Mapping[str, str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, settings: Mapping[str, str], env: Mapping[str, str] | None = None
+    ) -> None:
         file = folder / f"{name}.yaml"
         super().__init__([file], folder / name, env)
         file.write_text("".join(f"{option}: {json.dumps(text)}\n" for option, text in settings.items()))
