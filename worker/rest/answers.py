@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +21,10 @@ from headwater.worker.rebuild.requests import BadRequest, Conflict, NoSuchView
 from .requests import HttpError
 
 log = logging.getLogger(__name__)
+
+_SLOW_THREADS: Final = 16
+"""Of the 40 that Starlette has."""
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -42,6 +48,16 @@ def error_answer(status: int, message: str) -> Response:
 async def blocking(work: Callable[..., Any], *args: Any) -> Any:
     """Run what may wait (the log, a plugin's process) on a thread: the event loop goes on answering."""
     return await run_in_threadpool(work, *args)
+
+
+async def slowly(work: Callable[..., Any], *args: Any) -> Any:
+    """The same for what may wait long. Only so many at a time: the other threads are left to quick answers."""
+    loop = asyncio.get_running_loop()
+    turns = _turns.get(loop)
+    if turns is None:
+        turns = _turns[loop] = asyncio.Semaphore(_SLOW_THREADS)
+    async with turns:
+        return await run_in_threadpool(work, *args)
 
 
 def answered(request: Request, error: Exception) -> Response:

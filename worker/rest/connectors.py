@@ -18,7 +18,7 @@ from headwater.worker.api import ConfigError
 from headwater.worker.cluster.refusals import NotThere, NotValid
 from headwater.worker.config.plugins import Plugins
 
-from .answers import Handler, JsonResponse, blocking, empty
+from .answers import Handler, JsonResponse, blocking, empty, slowly
 from .forwarding import Forwarding
 from .plugins import version_of
 from .requests import HttpError, base_url, flag, json_body, text_options
@@ -111,7 +111,7 @@ class ConnectorRoutes:
         state = body.get("initial_state")
         if state is not None and str(state).upper() not in _STATES:
             raise HttpError(400, f"initial_state is RUNNING, PAUSED or STOPPED, not {state}")
-        answer = await blocking(self._create, name, config, _STATES[str(state or "RUNNING").upper()])
+        answer = await slowly(self._create, name, config, _STATES[str(state or "RUNNING").upper()])
         return JsonResponse(answer, 201, _location(request, name))
 
     def _create(self, name: str, config: dict[str, str], state: str) -> Any:
@@ -144,7 +144,7 @@ class ConnectorRoutes:
         return {"name": name, "config": config_shown, "tasks": tasks, "type": self._worker.kind(name)}
 
     async def delete(self, request: Request) -> Response:
-        await blocking(self._delete, _name(request))
+        await slowly(self._delete, _name(request))
         return empty(204)
 
     def _delete(self, name: str) -> None:
@@ -161,7 +161,7 @@ class ConnectorRoutes:
 
     async def put_config(self, request: Request) -> Response:
         name = _name(request)
-        created, info = await blocking(self._put, name, _options(await json_body(request)))
+        created, info = await slowly(self._put, name, _options(await json_body(request)))
         return JsonResponse(info, 201 if created else 200, _location(request, name) if created else None)
 
     def _put(self, name: str, config: dict[str, str]) -> tuple[bool, Any]:
@@ -170,7 +170,7 @@ class ConnectorRoutes:
         return stored is None, self._info(name)
 
     async def patch_config(self, request: Request) -> Response:
-        return JsonResponse(await blocking(self._patch, _name(request), text_options(await json_body(request), True)))
+        return JsonResponse(await slowly(self._patch, _name(request), text_options(await json_body(request), True)))
 
     def _patch(self, name: str, patch: Mapping[str, str | None]) -> Any:
         self._demand(name)
@@ -205,7 +205,7 @@ class ConnectorRoutes:
 
     async def restart(self, request: Request) -> Response:
         name, tasks, failed = _name(request), flag(request, "includeTasks"), flag(request, "onlyFailed")
-        status = await blocking(self._restart, name, tasks, failed)
+        status = await slowly(self._restart, name, tasks, failed)
         return empty(204) if not tasks and not failed else JsonResponse(status, 202)
 
     def _restart(self, name: str, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
@@ -219,15 +219,15 @@ class ConnectorRoutes:
         return status
 
     async def pause(self, request: Request) -> Response:
-        await blocking(self._set_state, _name(request), "PAUSED")
+        await slowly(self._set_state, _name(request), "PAUSED")
         return empty(202)
 
     async def resume(self, request: Request) -> Response:
-        await blocking(self._set_state, _name(request), "STARTED")
+        await slowly(self._set_state, _name(request), "STARTED")
         return empty(202)
 
     async def stop(self, request: Request) -> Response:
-        await blocking(self._set_state, _name(request), "STOPPED")
+        await slowly(self._set_state, _name(request), "STOPPED")
         return empty(204)
 
     def _set_state(self, name: str, state: str) -> None:
@@ -262,7 +262,7 @@ class ConnectorRoutes:
         return found[0]
 
     async def restart_task(self, request: Request) -> Response:
-        await blocking(self._restart_task, _name(request), _task(request))
+        await slowly(self._restart_task, _name(request), _task(request))
         return empty(204)
 
     def _restart_task(self, name: str, task: int) -> None:
@@ -300,7 +300,7 @@ class ConnectorRoutes:
             self._worker.reset_topics(name)
 
     async def offsets(self, request: Request) -> Response:
-        pairs = await blocking(self._offsets, _name(request))
+        pairs = await slowly(self._offsets, _name(request))
         return JsonResponse({"offsets": [{"partition": partition, "offset": offset} for partition, offset in pairs]})
 
     def _offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -309,11 +309,11 @@ class ConnectorRoutes:
 
     async def alter_offsets(self, request: Request) -> Response:
         name, body = _name(request), await json_body(request)
-        await blocking(self._alter_offsets, name, _offset_pairs(body))
+        await slowly(self._alter_offsets, name, _offset_pairs(body))
         return JsonResponse({"message": "The offsets for this connector have been altered successfully"})
 
     async def reset_offsets(self, request: Request) -> Response:
-        await blocking(self._alter_offsets, _name(request), None)
+        await slowly(self._alter_offsets, _name(request), None)
         return JsonResponse({"message": "The offsets for this connector have been reset successfully"})
 
     def _alter_offsets(self, name: str, offsets: Offsets | None) -> None:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from headwater.worker.cluster.refusals import NotLeader
 
-from .answers import Handler, blocking
+from .answers import Handler, slowly
 from .requests import HttpError, base_url, whole_body
 
 __all__ = ["Forwarding", "Target"]
@@ -93,7 +93,7 @@ class Forwarding:
         query.append(("forward", "true" if hop is None else "false"))
         path = f"{_path(request)}?{urlencode(query)}"
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        answer = await blocking(self._ask, url, request.method, path, body, headers)
+        answer = await slowly(self._ask, url, request.method, path, body, headers)
         back = dict(answer.headers)
         if "location" in back:  # the resource is here as well as there
             parts = urlsplit(back["location"])

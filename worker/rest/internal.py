@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .answers import Handler, blocking, empty
+from .answers import Handler, blocking, empty, slowly
 from .forwarding import Forwarding
 from .requests import HttpError, text_options, whole_body
 from .worker_port import RestWorker
@@ -49,9 +49,9 @@ class InternalRoutes:
         if not isinstance(document, list):
             raise HttpError(400, "task configs are a JSON list")
         configs = [text_options(config) for config in document]
-        await blocking(self._worker.put_task_configs, str(request.path_params["name"]), configs)
+        await slowly(self._worker.put_task_configs, str(request.path_params["name"]), configs)
         return empty(204)
 
     async def fence(self, request: Request) -> Response:
-        await blocking(self._worker.fence, str(request.path_params["name"]))
+        await slowly(self._worker.fence, str(request.path_params["name"]))
         return empty(204)

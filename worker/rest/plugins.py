@@ -18,7 +18,7 @@ from starlette.routing import Route
 from headwater.worker.api import ConfigError
 from headwater.worker.config.plugins import Plugin, PluginKind, Plugins
 
-from .answers import JsonResponse, blocking
+from .answers import JsonResponse, slowly
 from .requests import HttpError, flag, json_body, text_options
 from .secrets_shown import MASK, PluginCall
 
@@ -56,13 +56,16 @@ class PluginRoutes:
         return JsonResponse(found)
 
     async def config(self, request: Request) -> Response:
-        """The options of a plugin of any kind."""
+        """The options of a plugin of any kind. `version`, where it is asked for, must be the one that is installed."""
         name = str(request.path_params["plugin"])
         kind = self._kind(name)
+        wanted, there = request.query_params.get("version", "latest").strip("[] "), _version(self._plugins, kind, name)
+        if wanted not in ("latest", there):
+            raise HttpError(400, f"Plugin {name} is installed in version {there}, not in {wanted}")
         if kind in ("source", "sink"):
-            answer = await blocking(self._call, "validate", {"name": "any", "connector.class": name})
+            answer = await slowly(self._call, "validate", {"name": "any", "connector.class": name})
         else:
-            answer = await blocking(partial(self._call, "options", {"name": name}, kind=kind, plugin=name))
+            answer = await slowly(partial(self._call, "options", {"name": name}, kind=kind, plugin=name))
         return JsonResponse([_key(option, order) for order, option in enumerate(answer["options"])])
 
     async def validate(self, request: Request) -> Response:
@@ -76,7 +79,7 @@ class PluginRoutes:
         if self._target(inside) is None:
             raise HttpError(400, f"no connector class {inside} is installed; GET /connector-plugins lists them")
         given = {option: text for option, text in config.items() if text is not None}
-        answer = await blocking(self._call, "validate", given)
+        answer = await slowly(self._call, "validate", given)
         nulls = [option for option, text in config.items() if text is None]
         answer["problems"] += [{"option": option, "message": _NULL, "hint": ""} for option in nulls]
         return JsonResponse(_config_infos(inside, given, answer))
@@ -100,10 +103,15 @@ class PluginRoutes:
 def version_of(plugins: Plugins, name: str) -> str:
     """Of the package that brings the connector class `name`."""
     try:
-        found = plugins.find(plugins.kind_of(name), name)
+        return _version(plugins, plugins.kind_of(name), name)
     except ConfigError:
         return "undefined"
-    return found.dist.version if found.dist else "undefined"
+
+
+def _version(plugins: Plugins, kind: PluginKind, name: str) -> str:
+    """Raises `ConfigError`."""
+    package = plugins.find(kind, name).dist
+    return package.version if package else "undefined"
 
 
 def _type(plugin: Plugin) -> str:

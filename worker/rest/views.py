@@ -14,7 +14,7 @@ from starlette.routing import Route
 from headwater.worker.cluster.view_state import GenerationState, Job, ViewState
 from headwater.worker.rebuild.requests import NoSuchView, ViewRequests
 
-from .answers import Handler, JsonResponse, blocking
+from .answers import Handler, JsonResponse, blocking, slowly
 from .forwarding import Forwarding
 from .requests import HttpError, json_body, text_options
 from .secrets_shown import SecretOptions, shown, unmasked
@@ -112,7 +112,7 @@ class ViewRoutes:
     async def abort(self, request: Request) -> Response:
         """Give the running job up; without one, drop a failed generation that was kept for inspection."""
         await self._options(request)
-        return JsonResponse(await blocking(self._abort, _view(request)), 202)
+        return JsonResponse(await slowly(self._abort, _view(request)), 202)
 
     def _abort(self, view: str) -> Any:
         self._demand_sink(view)
@@ -125,7 +125,7 @@ class ViewRoutes:
 
     async def promote(self, request: Request) -> Response:
         await self._options(request)
-        return JsonResponse(await blocking(self._promote, _view(request)), 202)
+        return JsonResponse(await slowly(self._promote, _view(request)), 202)
 
     def _promote(self, view: str) -> Any:
         self._demand_sink(view)
@@ -147,7 +147,7 @@ class ViewRoutes:
             with self._writing:
                 return {"job": self._job(start(view))}
 
-        return JsonResponse(await blocking(checked), 202)
+        return JsonResponse(await slowly(checked), 202)
 
     # --- shapes
 

@@ -154,6 +154,8 @@ def test_plugins(client: httpx.Client, config: dict[str, str]) -> None:
     (regex, *_) = client.get("/connector-plugins/RegexRouter/config").json()
     assert regex["name"] == "regex" and regex["required"]
     assert error(client.get("/connector-plugins/Nothing/config"), 404) == "Unknown plugin Nothing."
+    assert client.get("/connector-plugins/SqliteView/config?version=1.0").status_code == 200
+    assert "installed in version 1.0" in error(client.get("/connector-plugins/SqliteView/config?version=2"), 400)
     url = "/connector-plugins/SqliteView/config/validate"
     right = client.put(url, json={"name": "x", **config}).json()
     assert right["error_count"] == 0 and right["name"] == "SqliteView"
