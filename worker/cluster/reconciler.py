@@ -10,6 +10,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from headwater.worker.api import HeadwaterError
+from headwater.worker.observe.rebalances import Rebalances
 from headwater.worker.runtime.supervisor import Supervisor
 
 from .config_topic import ConfigTopic
@@ -60,6 +61,7 @@ class Reconciler:
         self._awake = threading.Event()
         self._ending = False
         self._rounds = threading.Condition()
+        self._rebalances = Rebalances()
         self._round = 0
         self._jobs = ToldJobs(supervisor, statuses)
         self._items: frozenset[Item] | None = None
@@ -88,11 +90,22 @@ class Reconciler:
         self._look()
         self._thread.start()
         if self._statuses is not None:
-            group = GroupView(lambda: self.wanted, self._supervisor, self._statuses, self.wake)
+            group = GroupView(lambda: self.wanted, self._supervisor, self._statuses, self._regrouped)
             self._membership.start(group)
 
     def wake(self) -> None:
         self._awake.set()
+
+    def _regrouped(self) -> None:
+        self.rebalances()
+        self.wake()
+
+    def rebalances(self) -> Rebalances:
+        """What this worker has seen of its group, up to now."""
+        assigned = self._membership.assigned()
+        protocol = "sessioned" if assigned.sessioned else ""
+        self._rebalances.see(assigned.generation, assigned.leader_url, protocol)
+        return self._rebalances
 
     def settle(self, timeout_s: float = 10.0) -> None:
         """Wait until a whole round has been done that began after this call: what was written before is in effect."""
