@@ -113,20 +113,3 @@ def test_every_page_is_reached_from_the_index() -> None:
                 todo.append(there)
     pages = {page for page in PAGES if page.parts[len(ROOT.parts)] == "docs" and page.parent.name != "decisions"}
     assert pages <= seen
-
-
-def test_the_image_is_made_of_what_is_there() -> None:
-    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
-    files = {name for line in copied for name in line.split()}
-    assert all((ROOT / name).exists() for name in files)
-    assert files >= {"pyproject.toml", "README.md", "LICENSE", "worker", "connectors", "transforms"}
-
-
-def test_compose_runs_configs_that_are_there() -> None:
-    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]
-    worker = services["headwater"]
-    files = [word for word in worker["command"] if word.startswith("/configs/")]
-    text = re.sub(r"^\s*#.*$", "", "".join((ROOT / name.lstrip("/")).read_text() for name in files), flags=re.MULTILINE)
-    assert set(re.findall(r"\$\{env:(\w+)\}", text)) == set(worker["environment"])
-    assert set(worker["depends_on"]) | {"headwater"} == set(services)
-    assert (ROOT / "docker" / worker["build"]["context"] / worker["build"]["dockerfile"]).exists()
