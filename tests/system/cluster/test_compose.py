@@ -45,7 +45,7 @@ def databases(pg: PostgresServer, make_database: Callable[[PostgresServer], Data
 
 @pytest.fixture
 def environment(databases: tuple[Database, Database], s3: S3Server) -> Iterator[dict[str, str]]:
-    """What compose.yaml gives its workers, with this machine's servers in it. Its topics ask for a broker of their own."""
+    """What compose.yaml gives its workers, with this machine's servers in it, and a broker of its own."""
     source, view = databases
     with kafka.running() as broker:
         env = {
