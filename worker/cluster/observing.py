@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from headwater.worker.observe.observed import Observed
+from headwater.worker.observe.observed import Observed, Starts
 from headwater.worker.observe.rebalances import Rebalances
 from headwater.worker.runtime.supervisor import Supervisor
 
@@ -29,18 +29,15 @@ class ObservedWorker(Protocol):
         ...
 
 
-def observed(worker: ObservedWorker, rebalances: Rebalances | None = None) -> Observed:
-    """Connectors that another worker looks after are left out. `rebalances`: of a member of a group."""
-    startups = worker.supervisor.startups
+def observed(worker: ObservedWorker, plans: Starts, rebalances: Rebalances | None = None) -> Observed:
+    """Connectors that another worker looks after are left out. `plans`: a connector starts by its tasks being planned.
+    `rebalances`: of a member of a group."""
+    tasks = worker.supervisor.startups
     return Observed(
         worker_id=worker.worker_id,
         connectors=list(_own_connectors(worker)),
         processes=worker.supervisor.snapshot(),
-        startups={
-            "attempts": startups.attempts,
-            "successes": startups.successes,
-            "failures": startups.failures,
-        },
+        starts={"connector": plans, "task": Starts(tasks.attempts, tasks.successes, tasks.failures)},
         rebalances=None if rebalances is None else rebalances.as_dict(),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock, Thread
 
 from headwater.worker.api import ConfigError, HeadwaterError
+from headwater.worker.observe.observed import Starts
 from headwater.worker.runtime.errors import Backoff
 from headwater.worker.runtime.plugin_process import run_plugin_call
 
@@ -36,6 +37,13 @@ class Planner:
         self._asking: dict[Build, RawConfig] = {}
         self._again_at: dict[Build, tuple[float, Backoff]] = {}
         self._slots = BoundedSemaphore(_AT_ONCE)
+        self._starts = Starts()
+
+    @property
+    def starts(self) -> Starts:
+        """How many plans were asked for, and what came of it."""
+        with self._lock:
+            return self._starts
 
     def plans(self) -> dict[Build, TaskPlan]:
         with self._lock:
@@ -80,6 +88,8 @@ class Planner:
             plan = TaskPlan(raw, error=f"{type(error).__name__}: {error}")
         with self._lock:
             self._asking.pop(build, None)
+            tried, good, bad = self._starts
+            self._starts = Starts(tried + 1, good + (not plan.error), bad + bool(plan.error))
             before = self._plans.get(build)
             self._plans[build] = plan
             if plan.error:

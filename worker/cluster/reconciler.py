@@ -10,6 +10,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from headwater.worker.api import HeadwaterError
+from headwater.worker.observe.observed import Starts
 from headwater.worker.observe.rebalances import Rebalances
 from headwater.worker.runtime.supervisor import Supervisor
 
@@ -99,6 +100,10 @@ class Reconciler:
     def _regrouped(self) -> None:
         self.rebalances()
         self.wake()
+
+    @property
+    def plans_made(self) -> Starts:
+        return self._planner.starts
 
     def rebalances(self) -> Rebalances:
         """What this worker has seen of its group, up to now."""

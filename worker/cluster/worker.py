@@ -232,7 +232,8 @@ class Worker:
 
     def observed(self) -> Observed:
         """One look at all that runs here, for `/metrics`."""
-        return observed(self, None if self._alone else self._reconciler.rebalances())
+        plans = self._reconciler.plans_made
+        return observed(self, plans, None if self._alone else self._reconciler.rebalances())
 
     def _own_status(self, name: str) -> dict[str, Any]:
         """Of what this worker runs."""

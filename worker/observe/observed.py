@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Observed", "Process", "is_task", "state_of", "task_labels"]
+__all__ = ["Observed", "Process", "Starts", "is_task", "state_of", "task_labels"]
 
 Process = Mapping[str, Any]
 """One entry of `runtime.supervisor.Supervisor.snapshot`."""
 
 
+class Starts(NamedTuple):
+    """How many there were, and how many came to something; the rest goes on, or was called off."""
+
+    attempts: int = 0
+    successes: int = 0
+    failures: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """`connectors`: those that this worker looks after, {"name", "type", "state", "class"}; `processes`: its tasks and
-    jobs. `startups`: {"attempts", "successes", "failures"} of tasks. `rebalances`: see `Rebalances`; None: it is alone.
+    jobs. `starts`: by what was started, connector or task. `rebalances`: see `Rebalances`; None: it is alone.
     """
 
     version: str = ""
     worker_id: str = ""
     connectors: Sequence[Mapping[str, str]] = ()
     processes: Sequence[Process] = ()
-    startups: Mapping[str, int] = field(default_factory=dict)
+    starts: Mapping[str, Starts] = field(default_factory=dict)
     rebalances: Mapping[str, Any] | None = None
 
     @property

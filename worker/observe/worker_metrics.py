@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from .connect_metrics import family
-from .observed import Observed, state_of
+from .observed import Observed, Starts, state_of
 
 __all__ = ["connector_metrics", "rebalance_metrics", "worker_metrics"]
 
@@ -44,15 +44,15 @@ def worker_metrics(observed: Observed) -> Iterator[Metric]:
     tasks = observed.tasks
     yield _one(f"{_WORKER}_connector_count", "Connectors that this worker looks after.", len(observed.connectors))
     yield _one(f"{_WORKER}_task_count", "Tasks of this worker.", len(tasks))
-    startups = observed.startups
-    tried, good, bad = (startups.get(name, 0) for name in ("attempts", "successes", "failures"))
-    yield _one(f"{_WORKER}_task_startup_attempts_total", "Starts of tasks.", tried)
-    yield _one(f"{_WORKER}_task_startup_success_total", "Starts of tasks that came to run.", good)
-    yield _one(f"{_WORKER}_task_startup_failure_total", "Starts of tasks that failed before.", bad)
-    ended = good + bad
-    if ended:
-        yield _one(f"{_WORKER}_task_startup_success_percentage", "Share of good starts, 0 to 1.", good / ended)
-        yield _one(f"{_WORKER}_task_startup_failure_percentage", "Share of failed starts, 0 to 1.", bad / ended)
+    for what in ("connector", "task"):
+        tried, good, bad = observed.starts.get(what, Starts())
+        name = f"{_WORKER}_{what}_startup"
+        yield _one(f"{name}_attempts_total", f"Starts of a {what}.", tried)
+        yield _one(f"{name}_success_total", "Those that succeeded.", good)
+        yield _one(f"{name}_failure_total", "Those that failed.", bad)
+        if good + bad:
+            yield _one(f"{name}_success_percentage", "Share of good starts, 0 to 1.", good / (good + bad))
+            yield _one(f"{name}_failure_percentage", "Share of failed starts, 0 to 1.", bad / (good + bad))
     states = {str(task["connector"]): Counter[str]() for task in tasks}
     for task in tasks:
         states[str(task["connector"])][state_of(task)] += 1

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from headwater.worker.observe.connect_metrics import ATTRIBUTES
 from headwater.worker.observe.exposition import exposition
 from headwater.worker.observe.metrics import TaskMetrics
-from headwater.worker.observe.observed import Observed
+from headwater.worker.observe.observed import Observed, Starts
 from headwater.worker.observe.rebalances import Rebalances
 
 PAGE = Path(__file__).parents[3] / "docs/metrics.md"
@@ -44,8 +44,8 @@ def look(*processes: dict[str, Any]) -> Observed:
     connector = {"name": 'a "quoted" name', "type": "sink", "state": "PAUSED", "class": "TableSink"}
     rebalances = Rebalances()
     rebalances.see(3, "http://leader:8083/", "sessioned")
-    startups = {"attempts": 3, "successes": 2, "failures": 1}
-    return Observed("1.0", "here:8083", [connector], processes, startups, rebalances.as_dict())
+    starts = {"connector": Starts(2, 2, 0), "task": Starts(3, 2, 1)}
+    return Observed("1.0", "here:8083", [connector], processes, starts, rebalances.as_dict())
 
 
 def samples(observed: Observed) -> dict[str, list[tuple[dict[str, str], float]]]:
