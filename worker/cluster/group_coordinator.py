@@ -22,9 +22,9 @@ from kafka.structs import MemberState
 from headwater.worker.api import ConfigError, HeadwaterError, Problem
 from headwater.worker.log.contract import LogError
 from headwater.worker.log.kafka_client_logs import client_logger
+from headwater.worker.runtime.lease import now_ms
 
 from .group_member import GroupMember
-from .lease import now_ms
 
 __all__ = ["GroupCoordinator", "Timing"]
 

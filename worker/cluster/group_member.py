@@ -10,6 +10,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
+from headwater.worker.runtime.lease import Lease, now_ms
+
 from .assignment import Departures, assign
 from .connect_protocol import (
     CONFIG_MISMATCH,
@@ -23,7 +25,6 @@ from .connect_protocol import (
     read_state,
     state_bytes,
 )
-from .lease import Lease, now_ms
 from .membership import Assigned, Group, Item
 
 __all__ = ["GroupMember"]

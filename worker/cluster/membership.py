@@ -79,7 +79,7 @@ class Membership(Protocol):
 
     @property
     def lease(self) -> str | None:
-        """Path for `lease.LeaseReader` in the task processes; None: nobody else could take over."""
+        """Path for `runtime.lease.LeaseReader` in the task processes; None: nobody else could take over."""
         ...
 
     def owner_url(self, item: Item) -> str:

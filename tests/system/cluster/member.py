@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from headwater.worker.cluster.group_membership import GroupMembership
-from headwater.worker.cluster.lease import LeaseReader, now_ms
 from headwater.worker.cluster.membership import Item
+from headwater.worker.runtime.lease import LeaseReader, now_ms
 
 
 class Member:

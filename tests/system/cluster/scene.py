@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from headwater.worker.cluster.lease import now_ms
 from headwater.worker.cluster.membership import CONNECTOR
+from headwater.worker.runtime.lease import now_ms
 from tests.servers.process import spawn
 from tests.servers.server import Server
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.worker.cluster.lease import now_ms
+from headwater.worker.runtime.lease import now_ms
 from tests.servers import cable as cables
 from tests.servers import kafka as kafka_servers
 from tests.servers.kafka import KafkaServer

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from headwater.worker.cluster.connect_protocol import VERSIONS, read_assignment, read_state
 from headwater.worker.cluster.group_member import GroupMember
-from headwater.worker.cluster.lease import LeaseReader, now_ms
 from headwater.worker.cluster.membership import CONNECTOR, Item
+from headwater.worker.runtime.lease import LeaseReader, now_ms
 
 SESSION_MS = 60_000
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from headwater.worker.cluster.lease import Lease, LeaseReader, now_ms
+from headwater.worker.runtime.lease import Lease, LeaseReader, now_ms
 
 
 def test_held_until_its_end() -> None:
@@ -51,7 +51,7 @@ def test_another_process_sees_it_and_its_end() -> None:
     lease = Lease()
     lease.grant(now_ms() + 60_000)
     program = (
-        "import sys\nfrom headwater.worker.cluster.lease import LeaseReader\n"
+        "import sys\nfrom headwater.worker.runtime.lease import LeaseReader\n"
         "reader = LeaseReader(sys.argv[1], int(sys.argv[2]))\n"
         "for _ in sys.stdin:\n    print(reader.held, flush=True)\n"
     )
