@@ -75,7 +75,16 @@ class ConnectorRoutes:
         return self._forwarding.to(lambda request: self._worker.leader_url(), handler)
 
     def _by_owner(self, handler: Handler) -> Handler:
-        return self._forwarding.to(lambda request: self._worker.owner_url(_name(request), _task(request)), handler)
+        return self._forwarding.to(self._owner, handler)
+
+    def _owner(self, request: Request) -> str | None:
+        """Of a task that is there."""
+        name, task = _name(request), _task(request)
+        try:
+            there = task < len(self._worker.task_configs(name))
+        except NotThere:
+            there = False
+        return self._worker.owner_url(name, task) if there else None
 
     # --- all connectors
 

@@ -82,7 +82,11 @@ def test_what_others_know_better(asked: TestClient, follower: Elsewhere, view: s
     assert asked.get("/connectors").status_code == 200
     follower.owner = f"http://{follower.worker_id}/"
     assert asked.get(f"/views/{view}").json()["name"] == view
-    assert asked.post(f"/connectors/{view}/tasks/7/restart").status_code == 404
+    assert asked.post(f"/connectors/{view}/tasks/0/restart").status_code == 204
+    follower.owner = ""
+    assert "no known leader URL" in message(asked.post(f"/connectors/{view}/tasks/0/restart"), 409)
+    assert message(asked.post(f"/connectors/{view}/tasks/7/restart"), 404) == f"Unknown task: {view}-7"
+    assert message(asked.post("/connectors/unknown/tasks/0/restart"), 404) == "Unknown connector: unknown"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         follower.owner = f"http://127.0.0.1:{taken.getsockname()[1]}/"
