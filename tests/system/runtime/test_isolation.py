@@ -47,7 +47,7 @@ def worker(scene: Scene) -> Iterator[WorkerProcess]:
         if how == "hang":
             own["task.memory.max.bytes"] = "0"  # no limit, whatever the worker's is
         files.append(written(scene.folder / f"{how}.yaml", config | stage | own))
-    settings = {"task.stalled.after.ms": "4000", "task.memory.max.bytes": str(CAP), "log.format": "json"}
+    settings = {"task.stalled.after.ms": "8000", "task.memory.max.bytes": str(CAP), "log.format": "json"}
     settings_file = written(scene.folder / "worker.yaml", settings)
     process = WorkerProcess(files, scene.data, options=["--worker", str(settings_file)])
     process.start()
@@ -82,9 +82,9 @@ def settled(worker: WorkerProcess) -> dict[str, dict[str, Any]]:
         slowest = max(slowest, time.monotonic() - begun)
         return found if {name: task["state"] for name, task in found.items()} == WANTED else None
 
-    found: dict[str, dict[str, Any]] = eventually(done, 180)
+    found: dict[str, dict[str, Any]] = eventually(done, 300)
     print(f"the slowest answer took {slowest * 1000:.0f} ms")
-    assert slowest < 20
+    assert slowest < 60
     return found
 
 
@@ -109,23 +109,28 @@ def test_who_is_stopped_for_its_memory_has_written_what_it_read(scene: Scene, se
 
 
 def test_metrics_and_health_tell_it(worker: WorkerProcess, settled: dict[str, Any]) -> None:
-    answer = httpx.get(f"{worker.url}/metrics", timeout=60)
-    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    found = {family.name: family.samples for family in parse(answer.text)}
-
     def of(name: str) -> dict[str, float]:
-        return {sample.labels["connector"]: sample.value for sample in found[name]}
+        answer = httpx.get(f"{worker.url}/metrics", timeout=60)
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        (samples,) = [family.samples for family in parse(answer.text) if family.name == name]
+        return {sample.labels["connector"]: sample.value for sample in samples}
 
-    assert {name for name, value in of("headwater_task_stalled").items() if value} == {"hang", "spin"}
-    assert {name for name, value in of("headwater_task_failed").items() if value} == {"crash", "grow"}
+    def which(name: str) -> set[str]:
+        return {connector for connector, value in of(name).items() if value}
+
+    eventually(lambda: which("headwater_task_stalled") == {"hang", "spin"})
+    assert which("headwater_task_failed") == {"crash", "grow"}
     assert of("headwater_task_memory_bytes")["view"] > 10_000_000
     assert of("headwater_task_memory_max_bytes") == dict.fromkeys(set(WANTED) - {"hang"}, CAP)
     assert of("kafka_connect_source_task_metrics_source_record_write")["counter"] == LIMIT + 1
     assert of("kafka_connect_sink_task_metrics_sink_record_send")["view"] == LIMIT + 1
-    health = httpx.get(f"{worker.url}/health", timeout=60)
-    assert health.status_code == 500
-    message = health.json()["message"]
-    assert all(f"{name} task 0 is" in message for name in EVIL) and "counter" not in message
+
+    def complaints() -> set[str]:
+        health = httpx.get(f"{worker.url}/health", timeout=60)
+        assert health.status_code == 500
+        return {name for name in WANTED if f"{name} task 0 is" in health.json()["message"]}
+
+    eventually(lambda: complaints() == set(EVIL))
 
 
 def test_every_line_of_the_log_is_json_and_names_its_task(worker: WorkerProcess, settled: dict[str, Any]) -> None:
