@@ -30,7 +30,10 @@ class Peers:
 
     def __init__(self, policy: SessionPolicy, tls: ssl.SSLContext | None = None) -> None:
         self._policy = policy
-        self._tls = tls
+        # No proxy: it would be asked for addresses that it cannot know.
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
+        )
         self._lock = threading.Lock()
         self._asking: set[str] = set()
         self._told: set[str] = set()
@@ -61,7 +64,7 @@ class Peers:
     def _run(self, what: str, request: urllib.request.Request) -> None:
         pause = threading.Event()
         try:
-            with urllib.request.urlopen(request, timeout=_ANSWER_S, context=self._tls):  # noqa: S310
+            with self._opener.open(request, timeout=_ANSWER_S):
                 self._told.discard(what)
                 return
         except urllib.error.HTTPError as error:

@@ -13,6 +13,7 @@ from typing import Any
 from headwater.worker.api import ConfigError, HeadwaterError, Retriable
 from headwater.worker.config.plugins import installed
 from headwater.worker.config.secrets import expand
+from headwater.worker.config.tls import among_workers
 from headwater.worker.log import open_log
 from headwater.worker.log.contract import Log, LogError
 from headwater.worker.observe.health import Stall
@@ -107,7 +108,7 @@ class Worker:
             membership,
             self._writer,
             self._statuses,
-            Peers(self._session),
+            Peers(self._session, among_workers(expanded)),
             self.set_log_level,
         )
         self._changes = Changes(self._around, self._reconciler, self._writer)

@@ -10,8 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from headwater.worker.api import ConfigError, Fatal, Problem
-
-from .tls import LISTENERS, server_context
+from headwater.worker.config.tls import LISTENERS, server_context
 
 __all__ = ["Listener", "advertised_url", "bind", "parse_address"]
 

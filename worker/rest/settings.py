@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from headwater.worker.api import ConfigError, Options
 from headwater.worker.config.rest_options import REST, header_rules
+from headwater.worker.config.tls import among_workers
 
 from .sign_in import users_of
-from .tls import client_context
 
 __all__ = ["RestSettings"]
 
@@ -52,11 +52,5 @@ class RestSettings:
             hosts=frozenset([named] if named else []),
             topics_shown=values["topic.tracking.enable"],
             topics_reset=values["topic.tracking.allow.reset"],
-            tls=_client_tls(settings),
+            tls=among_workers(settings),
         )
-
-
-def _client_tls(settings: Mapping[str, str]) -> ssl.SSLContext | None:
-    https = any(address.strip().lower().startswith("https") for address in settings.get("listeners", "").split(","))
-    own = any(name.startswith("listeners.https.ssl.") for name in settings)
-    return client_context(settings) if https or own else None

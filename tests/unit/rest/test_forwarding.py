@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,8 +12,11 @@ from starlette.testclient import TestClient
 
 from headwater.worker.cluster.standalone import Standalone
 from headwater.worker.rest.app import build_app
+from headwater.worker.rest.listeners import Listener
+from headwater.worker.rest.server import RestServer
 from headwater.worker.rest.settings import RestSettings
 
+from .certificates import make
 from .elsewhere import Elsewhere
 
 Member = Callable[..., TestClient]
@@ -75,6 +79,27 @@ def test_a_leader_that_does_not_answer(asked: TestClient, follower: Elsewhere) -
         follower.leader = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         answer = message(asked.put("/connectors/x/stop"), 500)
     assert answer.startswith("IO Error trying to forward REST request: ")
+
+
+def test_a_leader_behind_https(worker: Standalone, tmp_path: Path) -> None:
+    own = make(tmp_path, "worker")
+    settings = {
+        "listeners": "https://127.0.0.1:0",
+        "listeners.https.ssl.keystore.location": str(own.both),
+        "listeners.https.ssl.truststore.location": str(own.trusted),
+    }
+    listener = Listener("https://127.0.0.1:0", settings)
+    server = RestServer(worker, listener)
+    server.start()
+    try:
+        follower = Elsewhere(worker, listener.url)
+        trusting = build_app(follower, settings=RestSettings.of(settings))
+        with TestClient(trusting, base_url="http://127.0.0.1:9") as asked:
+            assert message(asked.delete("/connectors/x"), 404) == "Connector x not found"
+        with TestClient(build_app(follower), base_url="http://127.0.0.1:9") as asked:
+            assert "CERTIFICATE_VERIFY_FAILED" in message(asked.delete("/connectors/x"), 500)
+    finally:
+        server.stop()
 
 
 def test_what_others_know_better(asked: TestClient, follower: Elsewhere, view: str) -> None:

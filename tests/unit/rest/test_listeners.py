@@ -12,9 +12,9 @@ import pytest
 
 from headwater.worker.api import ConfigError, Fatal
 from headwater.worker.cluster.standalone import Standalone
+from headwater.worker.config.tls import among_workers, client_context, server_context
 from headwater.worker.rest.listeners import Listener, advertised_url, bind, parse_address
 from headwater.worker.rest.server import RestServer
-from headwater.worker.rest.tls import client_context, server_context
 
 from .certificates import make
 
@@ -100,6 +100,8 @@ def test_keys_as_text(tmp_path: Path) -> None:
     assert server.verify_mode is ssl.CERT_OPTIONAL and server.minimum_version is ssl.TLSVersion.TLSv1_3
     assert client.verify_mode is ssl.CERT_REQUIRED and not client.check_hostname
     assert client_context({}).check_hostname
+    assert among_workers({"listeners": "http://:1", **settings}) is None
+    assert among_workers({"listeners": "http://:1, HTTPS://:2", **settings}) is not None
 
 
 @pytest.mark.parametrize(

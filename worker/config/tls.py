@@ -15,7 +15,7 @@ from typing import Final
 
 from headwater.worker.api import ConfigError, Problem
 
-__all__ = ["LISTENERS", "client_context", "server_context"]
+__all__ = ["LISTENERS", "among_workers", "client_context", "server_context"]
 
 LISTENERS: Final = "listeners.https."
 _CLIENT_AUTH: Final = {"none": ssl.CERT_NONE, "requested": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
@@ -42,6 +42,16 @@ def server_context(settings: Mapping[str, str], prefix: str = LISTENERS) -> ssl.
     if not options.load_trusted(context) and context.verify_mode is not ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     return context
+
+
+def among_workers(settings: Mapping[str, str]) -> ssl.SSLContext | None:
+    """For calls to other workers of the cluster. None: theirs are no https listeners, by what this one's are.
+
+    `settings` expanded. Raises `ConfigError`.
+    """
+    https = any(address.strip().lower().startswith("https") for address in settings.get("listeners", "").split(","))
+    own = any(name.startswith(f"{LISTENERS}ssl.") for name in settings)
+    return client_context(settings) if https or own else None
 
 
 def client_context(settings: Mapping[str, str]) -> ssl.SSLContext:
