@@ -1,12 +1,12 @@
-"""One script of REST calls, sent to a Java Kafka Connect worker and to one of ours: the answers are the same, but for
-what stands in `rest_allowed`."""
+"""One script of REST calls, sent to a Java Kafka Connect worker, to one of ours that stands alone, and to one of ours
+that does not lead its cluster: the answers are the same, but for what stands in `rest_allowed`."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,8 +17,9 @@ from headwater.worker.rest.server import Listener, RestServer
 from tests import plugins
 from tests.servers import connect
 from tests.servers.cache import SERVER_USER, is_root, server_folder
-from tests.servers.connect import CONVERTER, ConnectWorker
+from tests.servers.connect import CONVERTER
 from tests.servers.kafka import KafkaServer
+from tests.servers.worker import MemberProcess
 
 from .rest_allowed import ALLOWED
 from .rest_compared import Answer, differences
@@ -27,33 +28,53 @@ from .rest_script import LINES, Call, script
 pytestmark = pytest.mark.compat
 TOPIC = "rest-lines"
 PATIENCE_S = 120.0
-_OWN = {
-    "group.id": "rest-answers",
-    "config.storage.topic": "rest-configs",
-    "offset.storage.topic": "rest-offsets",
-    "status.storage.topic": "rest-status",
+SETTINGS = {
+    **{f"{kind}.storage.replication.factor": "1" for kind in ("config", "offset", "status")},
+    "scheduled.rebalance.max.delay.ms": "0",
 }
+CONVERTERS = {"key.converter": CONVERTER, "value.converter": CONVERTER, "offset.flush.interval.ms": "1000"}
 
 
-@pytest.fixture(scope="module")
-def java_worker(kafka: KafkaServer) -> Iterator[ConnectWorker]:
-    """Of its own: no other test's connectors are among the answers."""
-    with connect.running(kafka.bootstrap, settings=_OWN) as worker:
-        yield worker
+def _own(group: str) -> dict[str, str]:
+    """A group of its own: no other test's connectors are among the answers."""
+    names = {kind: f"{group}-{kind}" for kind in ("config", "offset", "status")}
+    return {"group.id": group, **{f"{kind}.storage.topic": name for kind, name in names.items()}}
 
 
-@pytest.fixture(scope="module")
-def own_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[str]:
     plugins.install()
     listener = Listener("127.0.0.1:0")
-    settings = {"key.converter": CONVERTER, "value.converter": CONVERTER, "offset.flush.interval.ms": "1000"}
-    worker = Standalone(settings, tmp_path_factory.mktemp("data"), f"127.0.0.1:{listener.port}")
+    worker = Standalone(CONVERTERS, tmp_path, f"127.0.0.1:{listener.port}")
     worker.start()
     server = RestServer(worker, listener)
     server.start()
-    yield worker
+    yield listener.url
     server.stop()
     worker.stop()
+
+
+@pytest.fixture
+def follower(kafka: KafkaServer, tmp_path: Path) -> Iterator[str]:
+    """The second of two workers: the first one leads their cluster."""
+    plugins.install()
+    settings = SETTINGS | CONVERTERS | {"bootstrap.servers": kafka.bootstrap, **_own("rest-of-two")}
+    settings |= {"topics.storage.topic": "rest-of-two-topics", "views.storage.topic": "rest-of-two-views"}
+    first, second = (MemberProcess(tmp_path, name, settings) for name in ("first", "second"))
+    try:
+        first.start()
+        second.start()
+        yield second.url
+    finally:
+        first.kill()
+        second.kill()
+
+
+@pytest.fixture(scope="module")
+def java_answers(kafka: KafkaServer, folder: Path) -> Iterator[Future[list[Answer]]]:
+    """As they come while the first test asks the same of our worker."""
+    with connect.running(kafka.bootstrap, settings=_own("rest-answers")) as worker, ThreadPoolExecutor(1) as pool:
+        yield pool.submit(answers, worker.url, script(str(folder), TOPIC))
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +91,14 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_the_same_answers(java_worker: ConnectWorker, own_worker: Standalone, folder: Path) -> None:
+@pytest.mark.parametrize("who", ["alone", pytest.param("follower", marks=pytest.mark.long)])
+def test_the_same_answers(
+    who: str, java_answers: Future[list[Answer]], folder: Path, request: pytest.FixtureRequest
+) -> None:
     calls = script(str(folder), TOPIC)
     assert len({call.name for call in calls}) == len(calls)
-    with ThreadPoolExecutor(2) as pool:
-        java = pool.submit(answers, java_worker.url, calls)
-        ours = pool.submit(answers, f"http://{own_worker.worker_id}", calls)
-        pairs = list(zip(calls, java.result(), ours.result(), strict=True))
+    ours = answers(request.getfixturevalue(who), calls)
+    pairs = list(zip(calls, java_answers.result(), ours, strict=True))
     found = [difference for call, left, right in pairs for difference in differences(call, left, right)]
     unexplained = [one for one in found if not any(allowed.covers(one) for allowed in ALLOWED)]
     assert not unexplained, "\n" + "\n".join(
