@@ -17,7 +17,11 @@ TaskConfig = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a connector promises; the contract suite tests what is declared."""
+    """What a connector promises; the contract suite tests what is declared.
+
+    `transactions`: `Batch.ends_transaction` tells where the source's own transactions end, so that a user may have the
+    log's end there (transaction.boundary=connector).
+    """
 
     resumable: bool = True
     ordered: bool = True
@@ -25,6 +29,7 @@ class Features:
     snapshot: bool = False
     deletes: bool = False
     generations: bool = False
+    transactions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ _FIELDS: Final = attrgetter(*(f.name for f in fields(Record)))
 
 @dataclass(slots=True)
 class Batch:
-    """What one `Source.read` returns; written to the log in one transaction together with its positions.
+    """What one `Source.read` returns; written to the log in one transaction together with its positions, and with the
+    batches before it where the connector's own transactions decide (see `Features.transactions`).
 
     `positions` move on even when `records` is empty (everything was filtered, an idle keep-alive); position None
     forgets the partition. `ends_transaction`: the source's own transaction ends with this batch.

@@ -227,6 +227,7 @@ def desired(wanted: Wanted, now_ms: int) -> Desired:
                 settings=dict(wanted.settings),
                 data_dir=wanted.data_dir,
                 incarnation=wanted.assigned.incarnation,
+                lease=wanted.lease or "",
             )
             works[TaskId(*build, number)] = task_work(spec, paused, plan.restart)
     for name, view in wanted.views.items():

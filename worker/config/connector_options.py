@@ -36,12 +36,6 @@ def _minus_one_or(minimum: int) -> Callable[[Any], str | None]:
     return lambda value: None if value == -1 or value >= minimum else f"must be -1 or at least {minimum}"
 
 
-def _boundary(value: str) -> str | None:
-    if value == "poll":
-        return None
-    return f"{value} is not supported by Headwater: a transaction holds what one read of the source gave; use poll"
-
-
 def _overrides(client: str) -> tuple[Option, Option]:
     secret = r"(.*\.)?(password|passphrase|secret|sasl\.jaas\.config|ssl\.keystore\.key|.*client\.secret)"  # noqa: S105
     doc = f"A setting of this connector's Kafka {client}, by the {client}'s own name."
@@ -102,10 +96,14 @@ SOURCE: Final = Options(
     Option("exactly.once.support", default="requested", choices=("requested", "required", "disabled"),
            doc="`disabled`: at least once, positions are written after the records; `required`: refuse to run without "
            "exactly once.", group="Delivery"),
-    Option("transaction.boundary", default="poll", choices=("poll", "interval", "connector"), validate=_boundary,
-           doc="`poll`: one transaction holds what one read of the source gave.", group="Delivery"),
-    Option("transaction.boundary.interval.ms", LONG, None, "Has a meaning under transaction.boundary=interval alone, "
-           "as in Kafka Connect.", validate=at_least(0), importance="low", group="Delivery"),
+    Option("transaction.boundary", default="poll", choices=("poll", "interval", "connector"),
+           doc="Where the log's transactions end. `poll`: with what was read at once; `interval`: after "
+           "transaction.boundary.interval.ms; `connector`: where the connector says so, if it can. Without exactly "
+           "once there are none.", group="Delivery"),
+    Option("transaction.boundary.interval.ms", LONG, None, "How long a transaction of transaction.boundary=interval "
+           "stays open, ms; sooner it ends at 16 MiB or 50,000 records, at a stop, and at half of the producer's "
+           "transaction.timeout.ms. Default: the worker's offset.flush.interval.ms.", validate=at_least(0),
+           importance="low", group="Delivery"),
     Option("offsets.storage.topic", default=None, doc="Keep this connector's positions in a topic of its own.",
            validate=plain_name, importance="low", group="Delivery"),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from headwater.worker.api import ConfigError, Connector, Converter, Options, Pro
 from .client_overrides import refused_overrides
 from .connector_options import COMMON, OF_KIND, SINK, SOURCE
 from .plugins import Plugins, installed
-from .policies import ErrorPolicy, RestartPolicy, error_policy, restart_policy
+from .policies import BoundaryPolicy, ErrorPolicy, RestartPolicy, boundary_policy, error_policy, restart_policy
 from .stages import Stage, build_converter, build_stages
 from .topic_groups import PREFIX as TOPIC_CREATION
 from .topic_groups import TopicGroup, topic_groups
@@ -36,7 +36,8 @@ class ConnectorPlan:
     `raw`: the text they were parsed from, secrets expanded; never show it.
     `key_converter`, `value_converter`: the connector's own, else the worker's.
     `header_converter`: None = Connect's SimpleHeaderConverter.
-    `topics` and `topics_regex` belong to sinks; one of the two is set. `exactly_once`, `topic_groups` to sources.
+    `topics` and `topics_regex` belong to sinks; one of the two is set. `exactly_once`, `boundary`,
+    `topic_groups` to sources.
     `topic_groups` are in the order of preference; the default group, which matches every topic, is last.
     """
 
@@ -56,6 +57,7 @@ class ConnectorPlan:
     topics: tuple[str, ...] = ()
     topics_regex: re.Pattern[str] | None = None
     exactly_once: bool = True
+    boundary: BoundaryPolicy = field(default_factory=BoundaryPolicy)
     offsets_topic: str | None = None
     topic_groups: tuple[TopicGroup, ...] = ()
     producer_overrides: Mapping[str, str] = field(default_factory=dict)
@@ -115,7 +117,7 @@ def build_plan(
             problems += connector.validate(values)
     if problems or not connector or not kind:
         raise ConfigError(problems)
-    return _plan(kind, connector, values, merged, converters, stages, groups, _exactly_once(values, worker))
+    return _plan(kind, connector, values, merged, converters, stages, groups, worker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +214,16 @@ def _framework_rules(
         dead_letters = values.get("errors.deadletterqueue.topic.name")
         if dead_letters and dead_letters in (named or ()):
             problems.append(Problem("topics", f"holds the dead letter queue {dead_letters}", "it would feed itself"))
-    elif values.get("exactly.once.support") == "required":
-        if not _exactly_once(values, worker):
-            hint = "set exactly.once.source.support=enabled in the worker's file"
-            problems.append(Problem("exactly.once.support", "required, but the worker has it switched off", hint))
-        if not connector.features.exactly_once:
-            problems.append(Problem("exactly.once.support", "required, but this connector does not promise it"))
+    else:
+        if values.get("exactly.once.support") == "required":
+            if not _exactly_once(values, worker):
+                hint = "set exactly.once.source.support=enabled in the worker's file"
+                problems.append(Problem("exactly.once.support", "required, but the worker has it switched off", hint))
+            if not connector.features.exactly_once:
+                problems.append(Problem("exactly.once.support", "required, but this connector does not promise it"))
+        if values.get("transaction.boundary") == "connector" and not connector.features.transactions:
+            refusal = "the connector does not support connector-defined transaction boundaries"
+            problems.append(Problem("transaction.boundary", refusal, "use poll or interval"))
     return problems
 
 
@@ -229,7 +235,7 @@ def _plan(
     converters: Mapping[str, Converter | None],
     stages: tuple[Stage, ...],
     groups: tuple[TopicGroup, ...],
-    exactly_once: bool,
+    worker: Mapping[str, str],
 ) -> ConnectorPlan:
     key, value = converters["key.converter"], converters["value.converter"]
     assert key and value, "a converter that cannot be made is a problem, and problems were raised"
@@ -250,7 +256,8 @@ def _plan(
         restart=restart_policy(values),
         topics=tuple(values.get("topics", ())) if kind == "sink" else (),
         topics_regex=re.compile(pattern) if kind == "sink" and pattern else None,
-        exactly_once=exactly_once,
+        exactly_once=_exactly_once(values, worker),
+        boundary=boundary_policy(values, worker) if kind == "source" else BoundaryPolicy(),
         offsets_topic=values.get("offsets.storage.topic") if kind == "source" else None,
         topic_groups=groups,
         producer_overrides=_overrides(values, "producer"),

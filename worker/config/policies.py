@@ -33,6 +33,21 @@ class RestartPolicy:
     max_attempts: int = 10
 
 
+@dataclass(frozen=True, slots=True)
+class BoundaryPolicy:
+    """Where a source's transactions end: with what was read at once, after `interval_ms`, or where it says so."""
+
+    mode: Literal["poll", "interval", "connector"] = "poll"
+    interval_ms: int = 60_000
+
+
+def boundary_policy(values: Mapping[str, Any], worker: Mapping[str, str]) -> BoundaryPolicy:
+    """From parsed source options; `worker`: the worker's as text, whose offset.flush.interval.ms is the default."""
+    given = values["transaction.boundary.interval.ms"]
+    interval_ms = int(worker.get("offset.flush.interval.ms", "60000")) if given is None else given
+    return BoundaryPolicy(values["transaction.boundary"], interval_ms)
+
+
 def error_policy(values: Mapping[str, Any]) -> ErrorPolicy:
     """From parsed connector options; the dead letter queue belongs to sinks."""
     return ErrorPolicy(

@@ -93,6 +93,11 @@ class Producer(Protocol):
     `Fenced`, at the latest the commit of a transaction that holds something.
     """
 
+    @property
+    def patience_s(self) -> float | None:
+        """How long a transaction may be open before the log aborts it; None: as long as it takes."""
+        ...
+
     def init_transactions(self) -> None: ...
 
     def begin(self) -> None: ...

@@ -47,6 +47,10 @@ class EmbeddedProducer:
         self._pending_bytes = 0
         self._turn = 0
 
+    @property
+    def patience_s(self) -> None:
+        return None
+
     def init_transactions(self) -> None:
         if self._id is None:
             raise LogError("this producer was made without a transactional id")

@@ -46,6 +46,7 @@ class KafkaProducer:
         self._placement = Placement(topics, int(settings.get("batch.size", "1000000")), self._flush_for_room)
         self._groups: dict[str, Any] = {}
         self._answer_s = int(settings[MAX_BLOCK]) / 1000
+        self.patience_s: float | None = int(settings["transaction.timeout.ms"]) / 1000
         given: dict[str, Any] = {
             **{name: value for name, value in settings.items() if name != MAX_BLOCK},
             "enable.idempotence": "true",

@@ -1,5 +1,8 @@
 """The thread that makes a source task's batches durable: records, positions and marks in one transaction.
 
+Where a transaction stays open over several batches they are sent as they come; whatever ends the thread first leaves
+nothing of it behind, and it is read again.
+
 It alone owns the task's producer. The reading thread hands batches over through a queue that is bounded in bytes and
 takes back the positions that have become durable, so that the connector is called by one thread only.
 """
@@ -10,52 +13,53 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from headwater.worker.api import Fatal, Fenced, HeadwaterError, Partition, Position
+from headwater.worker.config.policies import BoundaryPolicy
 from headwater.worker.log.contract import Log, Message, MessageRefused, Producer
 from headwater.worker.observe.metrics import TaskMetrics
 
-__all__ = ["Committer", "Prepared", "Refused"]
+from .boundary import TRANSACTION_BYTES, Boundary, Positions, Prepared, Sent
+
+__all__ = ["Committer", "Refused"]
 
 log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 32 * 1024 * 1024
-TRANSACTION_BYTES = 16 * 1024 * 1024
-TRANSACTION_RECORDS = 50_000
+LOOK_S = 0.5
+AWAKE_S = 10.0
 
-Positions = Sequence[tuple[Partition, Position | None]]
 Refused = Callable[[MessageRefused], None]
 """Decides on a message that its topic cannot take: returns where it may be left out, raises otherwise."""
 
 
-@dataclass(slots=True)
-class Prepared:
-    """One batch of the source, ready for the log. `bookkeeping`: its positions and marks as messages. `since_ms`:
-    when the oldest change in it happened, epoch milliseconds."""
-
-    messages: list[Message]
-    positions: Positions
-    bookkeeping: list[Message]
-    since_ms: int | None = None
-    bytes: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.bytes = sum(_size(m) for m in self.messages)
-
-
 class Committer:
-    """Start, `ready`, then `put` and `take_durable` from the reading thread; `drain` and `stop` at the end."""
+    """Start, `ready`, then `put` and `take_durable` from the reading thread; `drain` and `stop` at the end.
 
-    def __init__(self, the_log: Log, transactional_id: str | None, metrics: TaskMetrics, refused: Refused) -> None:
+    `may_write`: while it says no, nothing is begun and nothing committed.
+    """
+
+    def __init__(
+        self,
+        the_log: Log,
+        transactional_id: str | None,
+        policy: BoundaryPolicy,
+        metrics: TaskMetrics,
+        refused: Refused,
+        may_write: Callable[[], bool],
+    ) -> None:
         self._log = the_log
         self._id = transactional_id
+        self._policy = BoundaryPolicy() if transactional_id is None else policy
         self._metrics = metrics
         self._refused = refused
+        self._may_write = may_write
         self._changed = threading.Condition()
         self._queue: deque[Prepared] = deque()
         self._queued_bytes = 0
+        self._sent: Sent | None = None
+        self._settling = False
         self._durable: deque[Positions] = deque()
         self._error: Exception | None = None
         self._initialised = False
@@ -92,7 +96,8 @@ class Committer:
             return True
 
     def _room(self, batch: Prepared) -> bool:
-        return not self._queue or self._queued_bytes + batch.bytes <= QUEUE_BYTES
+        sent = 0 if self._sent is None else min(self._sent.size, TRANSACTION_BYTES)
+        return not self._queue or sent + self._queued_bytes + batch.bytes <= QUEUE_BYTES
 
     def take_durable(self) -> list[tuple[Partition, Position | None]]:
         """Positions that have become durable since the last call, oldest first. Raises what the committer has met."""
@@ -103,11 +108,15 @@ class Committer:
             return found
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until all that was handed over is durable. Raises what the committer has met."""
+        """Wait until all that was handed over is durable, but for the beginning of a transaction of the connector's
+        own: that is taken back, and has to be read again. Raises what the committer has met."""
         with self._changed:
+            self._settling = True
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._error is not None or self.committed == self.accepted, timeout_s)
             self._raise()
-            return self.committed == self.accepted
+            self._settling = self.committed != self.accepted
+            return not self._settling
 
     def stop(self) -> None:
         """Commit nothing more. May be called twice."""
@@ -130,11 +139,9 @@ class Committer:
             with self._changed:
                 self._initialised = True
                 self._changed.notify_all()
-            while batches := self._next():
-                begun = time.monotonic()
-                self._write(producer, batches)
-                self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
-                self._done(batches)
+            boundary = Boundary(self._policy, producer.patience_s)
+            while self._step(producer, boundary):
+                continue
         except Exception as error:  # handed to the reading thread, which decides about the task
             with self._changed:
                 self._metrics.commit_failures += self._initialised
@@ -144,35 +151,31 @@ class Committer:
             if producer is not None:
                 producer.close()
 
-    def _next(self) -> list[Prepared]:
-        """As many batches as fit one transaction; the list is empty when the thread has to end."""
+    def _step(self, producer: Producer, boundary: Boundary) -> bool:
+        """Send what has come; end the transaction where it is time to. False: the thread has to end."""
+        if not self._wait(boundary) or not self._allowed():
+            return False
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping)
-            if self._stopping:
-                return []
-            taken = [self._queue[0]]
-            size, records = taken[0].bytes, len(taken[0].messages)
-            for batch in list(self._queue)[1:]:
-                size, records = size + batch.bytes, records + len(batch.messages)
-                if size > TRANSACTION_BYTES or records > TRANSACTION_RECORDS:
-                    break
-                taken.append(batch)
-            return taken
-
-    def _write(self, producer: Producer, batches: list[Prepared]) -> None:
-        messages = [m for batch in batches for m in batch.messages]
-        bookkeeping = _latest([m for batch in batches for m in batch.bookkeeping])
+            batches = boundary.next(self._queue, self._sent)
+            settling = self._settling and len(batches) == len(self._queue)
+            full = bool(self._queue) and not batches
+        begun = time.monotonic()
         try:
-            if self._id is None:
-                self._send(producer, messages)
-                producer.flush()  # at least once: the records first
-                producer.send(bookkeeping)
-                producer.flush()
-            else:
-                producer.begin()
-                self._send(producer, messages)
-                producer.send(bookkeeping)
-                producer.commit()
+            if batches:
+                self._send_on(producer, batches)
+            sent = self._sent
+            if sent is None:
+                return True
+            if settling and not boundary.whole(sent):
+                self._take_back(producer, sent)
+            elif settling or full or boundary.over(sent):
+                if not boundary.whole(sent):
+                    self._say_divided(sent)
+                if not self._allowed():
+                    return False
+                self._commit(producer, sent)
+                self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
+                self._done(sent)
         except Fenced as error:
             raise Fenced(
                 f"another process works under the transactional id {self._id}: it has taken this task over ({error})"
@@ -180,6 +183,73 @@ class Committer:
         except HeadwaterError:
             self._abort(producer)
             raise
+        return True
+
+    def _wait(self, boundary: Boundary) -> bool:
+        """Until there is something to send or to end. False: the thread has to end."""
+        with self._changed:
+            while not self._stopping and not self._queue:
+                sent = self._sent
+                if sent is not None:
+                    left_s = boundary.left_s(sent)
+                    if self._settling or left_s <= 0:
+                        break
+                    self._metrics.active()  # it waits because it was told to, and is not stalled
+                self._changed.wait(None if sent is None else min(left_s, AWAKE_S))
+            return not self._stopping
+
+    def _allowed(self) -> bool:
+        """Wait while others may have this task. False: the thread has to end."""
+        while not self._may_write():
+            with self._changed:
+                if self._changed.wait_for(lambda: self._stopping, LOOK_S):
+                    return False
+        return True
+
+    def _send_on(self, producer: Producer, batches: list[Prepared]) -> None:
+        """Move these batches from the queue into the transaction, which is begun where there is none."""
+        sent = Sent() if self._sent is None else self._sent
+        if self._sent is None and self._id is not None:
+            producer.begin()
+        self._send(producer, [m for batch in batches for m in batch.messages])
+        self._metrics.active()
+        with self._changed:
+            self._sent = sent
+            for batch in batches:
+                self._queue.popleft()
+                self._queued_bytes -= batch.bytes
+                sent.add(batch)
+            self._changed.notify_all()
+
+    def _commit(self, producer: Producer, sent: Sent) -> None:
+        bookkeeping = list(sent.bookkeeping.values())
+        if self._id is None:
+            producer.flush()  # at least once: the records first
+            producer.send(bookkeeping)
+            producer.flush()
+        else:
+            producer.send(bookkeeping)
+            producer.commit()
+
+    def _say_divided(self, sent: Sent) -> None:
+        log.warning(
+            "a transaction of the source is divided on the log: %d records, %d MiB of it are committed before its end, "
+            "since the log cannot hold more, or wait longer, for one transaction. Nothing is lost or doubled; readers "
+            "see it in parts",
+            sent.records,
+            sent.size >> 20,
+        )
+
+    def _take_back(self, producer: Producer, sent: Sent) -> None:
+        """The beginning of a transaction of which the rest does not come now."""
+        log.info("%d records of a transaction that is not complete are taken back, and read again later", sent.records)
+        self._abort(producer)
+        with self._changed:
+            self._sent = None
+            self.accepted -= sent.batches
+            self._metrics.queued_records -= sent.records
+            self._metrics.queued.add(self._metrics.queued_records)
+            self._changed.notify_all()
 
     def _abort(self, producer: Producer) -> None:
         if self._id is None:
@@ -202,31 +272,20 @@ class Committer:
                 self._refused(refusal)
                 messages = left
 
-    def _done(self, batches: list[Prepared]) -> None:
+    def _done(self, sent: Sent) -> None:
         metrics = self._metrics
         with self._changed:
-            for batch in batches:
-                self._queue.popleft()
-                self._queued_bytes -= batch.bytes
-                self._durable.append(batch.positions)
-                metrics.queued_records -= len(batch.messages)
-                metrics.records_out += len(batch.messages)
-                metrics.bytes_out += batch.bytes
-                if batch.since_ms is not None:
-                    metrics.latency.add(batch.since_ms)
-            self.committed += len(batches)
+            self._sent = None
+            self._durable.extend(sent.positions)
+            metrics.queued_records -= sent.records
+            metrics.records_out += sent.records
+            metrics.bytes_out += sent.size
+            for since_ms in sent.since_ms:
+                metrics.latency.add(since_ms)
+            self.committed += sent.batches
             metrics.commits += 1
             metrics.queued.add(metrics.queued_records)
             if self._id is not None:
-                metrics.transaction_records.add(sum(len(batch.messages) for batch in batches))
+                metrics.transaction_records.add(sent.records)
             metrics.active()
             self._changed.notify_all()
-
-
-def _latest(messages: list[Message]) -> list[Message]:
-    """Of several values for one key of one topic the last alone: the others would be compacted away."""
-    return list({(m.topic, m.key): m for m in messages}.values())
-
-
-def _size(message: Message) -> int:
-    return len(message.key or b"") + len(message.value or b"") + 64 * (1 + len(message.headers))

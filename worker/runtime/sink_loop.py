@@ -95,6 +95,7 @@ class SinkLoop:
         try:
             while not self._control.stopping.is_set():
                 try:
+                    self._control.stand_by(self._metrics.tick)
                     self._subscribe()
                     self._open()
                     while not self._control.stopping.is_set():
@@ -148,6 +149,7 @@ class SinkLoop:
     def _round(self) -> None:
         """Once around: poll, write, flush where it is time to."""
         self._metrics.tick()
+        self._control.stand_by(self._metrics.tick)
         self._obey()
         messages, first, moved = self._intake.poll(POLL_S if self._unflushed_since is None else POLL_BETWEEN_S)
         if self._callback_error is not None:
@@ -231,6 +233,7 @@ class SinkLoop:
     def _flush(self) -> None:
         """What was written becomes durable in the view; then, and only then, the group's offsets follow."""
         assert self._sink is not None
+        self._control.stand_by(self._metrics.tick)
         begun = time.monotonic()
         try:
             if self._dead is not None:
@@ -303,7 +306,7 @@ class SinkLoop:
         """Runs inside `poll`. What cannot be flushed now is read again by the next owner."""
         try:
             if self._sink is not None:
-                if self._unflushed_since is not None:
+                if self._unflushed_since is not None and self._control.may_write():
                     self._flush()
                 self._sink.revoke(partitions)
         except Exception as error:
@@ -350,11 +353,11 @@ class SinkLoop:
         """A graceful stop: what was written becomes durable, so that it is not written twice."""
         if self._sink is not None:
             try:
-                if self._unflushed_since is not None:
+                if self._unflushed_since is not None and self._control.may_write():
                     self._flush()
                 if self._intake.topic_ids:
                     self._sink.revoke(list(self._intake.topic_ids))
-            except Retriable as error:
+            except (Retriable, Interrupted) as error:
                 log.info("the last records could not be flushed and are read again at the next start: %s", error)
         self._control.report_state("STOPPED")
 

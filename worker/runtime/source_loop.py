@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from headwater.worker.api import (
@@ -23,7 +24,8 @@ from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.log.contract import Log, MessageRefused
 from headwater.worker.observe.metrics import TaskMetrics
 
-from .committer import Committer, Prepared
+from .boundary import Prepared
+from .committer import Committer
 from .errors import Backoff, Interrupted, RecordErrors, Where
 from .marks import Marks
 from .pipe import SourcePipe
@@ -72,6 +74,7 @@ class SourceLoop:
         self._acked_at = 0.0
         self._caught_up: Progress | None = None
         self._caught_up_at: int | None = None
+        self._inside = False
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
 
     def run(self) -> None:
@@ -79,6 +82,7 @@ class SourceLoop:
         try:
             while not self._control.stopping.is_set():
                 try:
+                    self._control.stand_by(self._metrics.tick)
                     self._open()
                     self._read_on()
                 except Retriable as error:
@@ -96,7 +100,8 @@ class SourceLoop:
 
     def _new_committer(self) -> Committer:
         transactional_id = self._spec.transactional_id if self._plan.exactly_once else None
-        return Committer(self._log, transactional_id, self._metrics, self._refused)
+        boundary, may_write = self._plan.boundary, self._control.may_write
+        return Committer(self._log, transactional_id, boundary, self._metrics, self._refused, may_write)
 
     def _start_committer(self) -> None:
         """Returns once earlier incarnations of this task are fenced off. Raises `Fatal`, `Interrupted`."""
@@ -114,7 +119,9 @@ class SourceLoop:
 
     def _open(self) -> None:
         self._start_committer()
-        self._drain()
+        if not self._drain():
+            raise Interrupted
+        self._inside = False
         stored = self._positions.load()
         self._source = self._connector.task()
         context = TaskContext(
@@ -134,6 +141,7 @@ class SourceLoop:
         assert self._source is not None
         while not self._control.stopping.is_set():
             self._metrics.tick()
+            self._control.stand_by(self._metrics.tick)
             self._acknowledge()
             if self._held_back():
                 self._control.stopping.wait(STEP_S)
@@ -148,11 +156,13 @@ class SourceLoop:
                 self._caught_up_at = self._committer.accepted
 
     def _held_back(self) -> bool:
-        """Whether the user has paused the connector; the change is reported once."""
-        wanted = "PAUSED" if self._control.paused else "RUNNING"
+        """Whether the user has paused the connector; the change is reported once. What would leave a transaction of the
+        connector's own open on the log, in the way of its readers, is read to that transaction's end first."""
+        paused = self._control.paused and not self._inside
+        wanted = "PAUSED" if paused else "RUNNING"
         if self._control.state != wanted:
             self._control.report_state(wanted)
-        return self._control.paused
+        return paused
 
     def _take(self, batch: Batch) -> None:
         assert self._source is not None
@@ -168,10 +178,13 @@ class SourceLoop:
         if len(origins) != len(metrics.topics):
             metrics.topics = tuple(origins)
         bookkeeping = self._positions.messages(batch.positions) + self._marks.messages(batch, origins)
-        prepared = Prepared(messages, batch.positions, bookkeeping, _since_ms(batch))
+        prepared = Prepared(messages, batch.positions, bookkeeping, _since_ms(batch), batch.ends_transaction)
+        self._inside = self._plan.boundary.mode == "connector" and not batch.ends_transaction
         # A stop waits for room as well: what was read is committed, so that it is not read twice.
         while not self._committer.put(prepared, STEP_S):
             metrics.tick()
+            if self._control.given_up:
+                raise Interrupted
             self._acknowledge()
 
     def _acknowledge(self) -> None:
@@ -200,28 +213,33 @@ class SourceLoop:
         log.warning("the task cannot go on, trying again in %.1f s: %s", delay, error)
         self._control.report_state("RESTARTING", str(error))
         self._close()
+        self._caught_up = self._caught_up_at = None  # told again by whoever reads on
         try:
             self._drain()
         except Retriable:  # the log itself: what was in flight was rolled back and is read again
             self._committer.stop()
             self._metrics.queued_records = 0
-            self._caught_up_at = None
             self._committer, self._committer_started = self._new_committer(), False
         self._control.rest(delay, self._metrics.tick)
 
-    def _drain(self) -> None:
-        """Wait until all that was read is durable; the connector is not called meanwhile (it may be broken)."""
+    def _drain(self, meanwhile: Callable[[], None] | None = None) -> bool:
+        """Wait until all that was read is durable; the connector is called by `meanwhile` alone (it may be broken).
+        False: the task has to end before."""
         while self._committer_started and not self._committer.drain(STEP_S):
             self._metrics.tick()
-        self._committer.take_durable()
+            if self._control.given_up:
+                return False
+            if meanwhile is not None:
+                meanwhile()
+        if meanwhile is None:
+            self._committer.take_durable()
+        return True
 
     def _finish(self) -> None:
         """A graceful stop: what was read becomes durable and is acknowledged, so that it is not read again."""
         try:
-            while self._committer_started and not self._committer.drain(STEP_S):
-                self._metrics.tick()
+            if self._drain(self._acknowledge):
                 self._acknowledge()
-            self._acknowledge()
         except Retriable as error:
             log.info("the source hears of its last positions at the next start, it is gone now: %s", error)
             self._drain()

@@ -23,8 +23,9 @@ from headwater.worker.log import open_log
 from headwater.worker.observe import logs
 from headwater.worker.observe.metrics import TaskMetrics
 
-from .child_channel import ChildChannel
+from .child_channel import PARENT_GONE_EXIT, ChildChannel
 from .errors import Backoff
+from .lease import LeaseReader
 from .sink_loop import SinkLoop
 from .source_loop import SourceLoop
 from .task_control import TaskControl
@@ -56,7 +57,7 @@ def main() -> int:
     def tell(event: str, fields: dict[str, Any]) -> None:
         channel.tell(event, {name: _hidden(value, redactor) for name, value in fields.items()})
 
-    control = TaskControl(tell, spec.paused)
+    control = TaskControl(tell, spec.paused, _lease(spec))
 
     def on_command(name: str, fields: dict[str, Any]) -> None:
         if name == "stop":
@@ -85,6 +86,15 @@ def main() -> int:
         ended.set()
         reporter.join(timeout=5)
         tell("metrics", metrics.as_dict())
+
+
+def _lease(spec: TaskSpec) -> LeaseReader | None:
+    """Ends the process where the worker that started it is gone already."""
+    try:
+        return LeaseReader(spec.lease, spec.incarnation) if spec.lease else None
+    except OSError as error:
+        log.warning("the worker that has started this task is gone, and so ends the task: %s", error)
+        sys.exit(PARENT_GONE_EXIT)
 
 
 def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: Redactor, tell: Tell) -> None:

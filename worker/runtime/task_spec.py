@@ -36,6 +36,7 @@ class TaskSpec:
     """One task. `raw` and `settings` as written: `${…}` is expanded in the task's process alone.
 
     `incarnation`: of the worker's membership in its cluster; what was started under another one is started anew.
+    `lease`: path of that membership's lease, of which `incarnation` is the number; "": the worker stands alone.
     `rows_per_s`: a generation that is being built may be slowed down so that the live one keeps up.
     """
 
@@ -50,6 +51,7 @@ class TaskSpec:
     paused: bool = False
     rows_per_s: float | None = None
     incarnation: int = 0
+    lease: str = ""
 
     @property
     def id(self) -> TaskId:

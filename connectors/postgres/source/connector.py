@@ -32,7 +32,7 @@ class PostgresSourceConnector(SourceConnector):
     options: ClassVar[Options] = OPTIONS
     version: ClassVar[str] = "1"
     features: ClassVar[Features] = Features(
-        resumable=True, ordered=True, exactly_once=True, snapshot=True, deletes=True
+        resumable=True, ordered=True, exactly_once=True, snapshot=True, deletes=True, transactions=True
     )
     doc: ClassVar[str] = "Replicates a PostgreSQL database: one topic a table, a snapshot and then every change."
 

@@ -106,6 +106,9 @@ class Stream:
         self._heard = self._listened = 0.0
         self._interval_s = settings["status.update.interval.ms"] / 1000
         self._max_records = settings["max.batch.size"]
+        self._whole = settings.raw.get("transaction.boundary") == "connector"
+        """Does the log's transaction end where the connector says so? Then a batch that goes on with a transaction ends
+        with it, so that there is such a place however busy the database is."""
         for name, table in self._positions.items():
             self._await_newest(name, table)
 
@@ -159,10 +162,11 @@ class Stream:
     def read(self, timeout_s: float) -> Batch | None:
         """Changes, as many as are there and fit into a batch, or a mere position, or None."""
         deadline = time.monotonic() + timeout_s
+        inside = self._whole and self._transaction is not None
         under_way = None if self._transaction is None else self._transaction.begin.commit_us
         opened = _Open(now_us=time.time_ns() // 1000, first_us=under_way)
         self._listen()
-        while self._has_room(opened):
+        while self._has_room(opened) and not (inside and self._transaction is None):
             data = self._replication.receive()
             if data is not None:
                 self._frame(parse_frame(data), opened)
@@ -177,7 +181,7 @@ class Stream:
                 break
         self.send_status()
         self._listened = time.monotonic()
-        return self._finish(opened)
+        return self._finish(opened, inside and self._transaction is None)
 
     def _has_room(self, opened: _Open) -> bool:
         full = opened.size >= BATCH_BYTES or len(opened.missing) >= BATCH_MISSING
@@ -211,9 +215,10 @@ class Stream:
     def close(self) -> None:
         self._replication.close()
 
-    def _finish(self, opened: _Open) -> Batch | None:
+    def _finish(self, opened: _Open, ended: bool) -> Batch | None:
+        """`ended`: the log's transaction waits for this batch."""
         batch = opened.batch
-        if not batch.records and not batch.positions and not self._position_is_due():
+        if not batch.records and not batch.positions and not ended and not self._position_is_due():
             return None
         if opened.missing:
             self._reselect.fill(batch.records, opened.missing)

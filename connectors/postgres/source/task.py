@@ -348,7 +348,7 @@ class PostgresSource(Source):
         self._heartbeat_due = now + interval_ms / 1000
         if query := self._settings["heartbeat.action.query"]:
             self._connection.execute(query.encode())
-        batch = batch or Batch()
+        batch = batch or Batch(ends_transaction=self._stream is None or self._stream.between_transactions)
         batch.records.append(
             Record(
                 self._settings.heartbeat_topic,

@@ -63,6 +63,7 @@ class CountingSource(Source):
         self._task = int(context.task_config["task.number"])
         self._step = int(context.task_config["task.count"])
         self._topic, self._keys = values["count.topic"], values["count.keys"]
+        self._whole, self._batches = values["count.whole"], 0
         self._batch, self._padding = values["count.batch"], "x" * values["count.padding"]
         self._db = sqlite3.connect(values["count.file"], timeout=30, isolation_level=None)
         stored = {p["task"]: p2["n"] for p, p2 in positions}
@@ -93,7 +94,9 @@ class CountingSource(Source):
             return None
         self._n = numbers[-1]
         records = [self._record(n) for n in numbers]
-        return Batch(records, [({"task": self._task}, {"format": 1, "n": self._n})])
+        self._batches += 1
+        ends = self._batches % self._whole == 0
+        return Batch(records, [({"task": self._task}, {"format": 1, "n": self._n})], ends)
 
     def _record(self, n: int) -> Record:
         value = {"n": n, "padding": self._padding}
@@ -117,10 +120,11 @@ class CountingSourceConnector(SourceConnector):
         Option("count.topic"),
         Option("count.keys", OptionType.INT, 10),
         Option("count.batch", OptionType.INT, 100),
+        Option("count.whole", OptionType.INT, 1, "So many batches are one transaction of the source's own."),
         Option("count.padding", OptionType.INT, 0),
         Option("count.password", OptionType.PASSWORD, None),
     )
-    features = Features(exactly_once=True)
+    features = Features(exactly_once=True, transactions=True)
 
     def plan_tasks(self, values: Values, max_tasks: int) -> list[TaskConfig]:
         return [{"task.number": str(n), "task.count": str(max_tasks)} for n in range(max_tasks)]

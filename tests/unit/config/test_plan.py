@@ -6,6 +6,7 @@ import pytest
 
 from headwater.worker.api import ConfigError, Record
 from headwater.worker.config.plan import ConnectorPlan, ErrorPolicy, RestartPolicy, build_plan
+from headwater.worker.config.policies import BoundaryPolicy
 from headwater.worker.convert.json import JsonConverter
 from headwater.worker.convert.string import StringConverter
 from tests.unit.config.sample_plugins import PLUGINS, IsTopic, NumbersConnector, Rename
@@ -90,8 +91,6 @@ def test_every_problem_at_once() -> None:
         "tasks.max: must be at least 1",
         "errors.tolerance: must be one of none, all; did you mean all?",
         "transform.a.type: unknown option (did you mean transforms.a.type?)",
-        "transaction.boundary: connector is not supported by Headwater: a transaction holds what one read of the "
-        "source gave; use poll",
         "numbers.skip.1: must be true or false",
         "connector.plugin.version: not supported by Headwater (pip decides which version of a plugin is installed: "
         "leave this option out)",
@@ -104,7 +103,18 @@ def test_every_problem_at_once() -> None:
         "transforms.c.type: required and missing (the name of a transform)",
         "key.converter.schemas.enable: has no effect without key.converter (name the converter too: key.converter: …)",
         "value.converter: no converter 'JsonConvertr' is installed (did you mean JsonConverter?)",
+        "transaction.boundary: the connector does not support connector-defined transaction boundaries (use poll or "
+        "interval)",
     ]
+
+
+def test_where_transactions_end() -> None:
+    assert build_plan(SOURCE, None, PLUGINS).boundary == BoundaryPolicy("poll", 60_000)
+    worker = {"offset.flush.interval.ms": "7000"}
+    every = {"transaction.boundary": "interval"}
+    assert build_plan(SOURCE | every, worker, PLUGINS).boundary == BoundaryPolicy("interval", 7_000)
+    every["transaction.boundary.interval.ms"] = "20"
+    assert build_plan(SOURCE | every, worker, PLUGINS).boundary == BoundaryPolicy("interval", 20)
 
 
 def test_without_a_connector_the_rest_is_still_checked() -> None:
