@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,6 +24,7 @@ from .lint import read_worker
 from .live_progress import LiveProgress
 from .parameters import config_files, data_dir, json_output, worker_file
 from .run_files import RunFiles
+from .stop_signals import stop_signals
 from .terminal import print_json, say
 
 TICK_S: Final = 0.25
@@ -73,24 +71,6 @@ def command(
     if as_json:
         print_json(run.statuses)
     return status
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; the second of them interrupts whatever goes on."""
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Run:

@@ -14,6 +14,7 @@ from rich.text import Text
 from .client import Client, NoWorker, Refused
 from .parameters import json_output, worker_url
 from .status_rows import HEADERS, LIVE_HEADERS, StatusRows
+from .stop_signals import stop_signals
 from .terminal import print_json, print_table, table
 
 EVERY_S: Final = 1.0
@@ -50,19 +51,18 @@ def _watch(client: Client) -> int:
     """Until Ctrl-C; the exit status is that of the last look. A worker that is gone for a while is waited for."""
     rows = StatusRows(rates=True)
     worker, connectors = _ask(client)  # the first one has to succeed
-    with Live(console=Console(), auto_refresh=False, screen=False) as live:
-        try:
-            while True:
-                heading = Text(f"{_heading(client, worker, connectors)}, {time.strftime('%H:%M:%S')}")
-                live.update(Group(heading, table(LIVE_HEADERS, rows.rows(connectors))), refresh=True)
-                time.sleep(EVERY_S)
-                try:
-                    worker, connectors = _ask(client)
-                except (NoWorker, Refused) as error:
-                    live.update(Text(str(error), style="red"), refresh=True)
-                    time.sleep(EVERY_S)
-        except KeyboardInterrupt:
-            return _exit_status(connectors)
+    with stop_signals() as stopping, Live(console=Console(), auto_refresh=False, screen=False) as live:
+        while True:
+            heading = Text(f"{_heading(client, worker, connectors)}, {time.strftime('%H:%M:%S')}")
+            live.update(Group(heading, table(LIVE_HEADERS, rows.rows(connectors))), refresh=True)
+            if stopping.wait(EVERY_S):
+                return _exit_status(connectors)
+            try:
+                worker, connectors = _ask(client)
+            except (NoWorker, Refused) as error:
+                live.update(Text(str(error), style="red"), refresh=True)
+                if stopping.wait(EVERY_S):
+                    return _exit_status(connectors)
 
 
 def _exit_status(connectors: dict[str, Any]) -> int:

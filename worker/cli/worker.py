@@ -23,7 +23,7 @@ from headwater.worker.rest.server import RestServer
 
 from .lint import read_worker
 from .parameters import data_dir
-from .run import stop_signals
+from .stop_signals import stop_signals
 from .terminal import say
 
 TICK_S: Final = 0.2

@@ -32,9 +32,10 @@ def leader_id(settings: Mapping[str, str]) -> str:
 
 
 def lone_id(settings: Mapping[str, str], data_dir: Path) -> str:
-    """The same of a worker that stands alone: others of its `group.id` have directories and topics of their own."""
+    """The same of a worker that stands alone: others of its `group.id` have directories and topics of their own. It
+    begins with the group's name, like all others of its ids, so that one right covers them."""
     folder = hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:16]
-    return f"{leader_id(settings)}-{folder}"
+    return f"{settings.get('group.id', 'headwater')}-worker-{folder}"
 
 
 class ConfigWriter:

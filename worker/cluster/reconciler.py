@@ -179,8 +179,8 @@ class Reconciler:
         self._awake.wait(1)
 
     def _look(self) -> None:
+        self._views.refresh(LOOK_S, whole=False)  # first: a config that a view's record knows is known as well
         self._config.refresh(LOOK_S, whole=False)
-        self._views.refresh(LOOK_S, whole=False)
         if self._statuses is not None:
             self._statuses.refresh(LOOK_S, whole=False)
         self.from_files = self._config.from_files()
