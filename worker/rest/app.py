@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater.worker.api import HeadwaterError, Retriable
@@ -104,7 +104,17 @@ def _routes(worker: RestWorker, plugins: Plugins, call: PluginCall, settings: Re
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return answered(request, error)
+    answer = answered(request, error)
+    if answer.status_code == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path takes."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in found for method in route.methods or ()}
 
 
 def _root(worker: RestWorker) -> Handler:

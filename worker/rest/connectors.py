@@ -41,6 +41,7 @@ class ConnectorRoutes:
     ) -> None:
         self._worker = worker
         self._plugins = plugins
+        self._versions: dict[str, str] = {}
         self._secrets = secrets
         self._forwarding = forwarding
         self._settings = settings
@@ -207,7 +208,10 @@ class ConnectorRoutes:
     def _told(self, name: str) -> dict[str, Any]:
         """The status with its plugin's version (KIP-891)."""
         status = self._worker.status(name)
-        version = version_of(self._plugins, self._worker.config(name).get("connector.class", ""))
+        plugin = self._worker.config(name).get("connector.class", "")
+        version = self._versions.get(plugin)
+        if version is None:  # each look reads a file
+            version = self._versions[plugin] = version_of(self._plugins, plugin)
         for part in (status["connector"], *status["tasks"]):
             part.setdefault("version", version)
         return status

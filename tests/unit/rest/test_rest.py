@@ -124,7 +124,8 @@ def test_bad_bodies(client: httpx.Client, content: bytes, kind: str, status: int
 
 def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     error(client.get("/nothing"), 404)
-    error(client.put("/connectors", json={}), 405)
+    wrong = client.put("/connectors", json={})
+    assert error(wrong, 405) == "HTTP 405 Method Not Allowed" and wrong.headers["allow"] == "GET, HEAD, POST"
     error(client.get("/views/nothing"), 404)
     error(client.post("/views/nothing/rebuild", json={}), 404)
 
