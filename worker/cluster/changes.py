@@ -33,6 +33,7 @@ __all__ = ["Changes"]
 log = logging.getLogger(__name__)
 
 FENCED_WITHIN_S = 60.0
+ENDED_WITHIN_S = 30.0
 
 
 class Changes:
@@ -177,23 +178,37 @@ class Changes:
             self._reconciler.settle()
 
     def alter_offsets(self, name: str, offsets: Sequence[Offset] | None) -> None:
-        """None: forget all. Raises `NotValid` where the connector is not stopped or the offsets are wrong."""
-        with self._leading():
-            connector, around = self._connector(name), self._around
-            if connector.target != "STOPPED" or self._reconciler.runs_anywhere(name):
-                raise NotValid(f"connector {name} must be stopped first: `headwater connectors stop {name}`")
-            raw = connector.raw
-            plan = TaskPlan.of(raw, run_plugin_call("plan_tasks", raw, around.settings, around.data_dir))
-            if plan.generations:
-                raise NotValid(
-                    f"the view of {name} holds its offsets itself, together with its rows; others would leave rows "
-                    f"out or write them twice. Build it anew with `headwater rebuild {name}`"
-                )
-            with connector_log(around.log, around.settings, around.data_dir, raw) as the_log:
-                if plan.kind == "sink":
-                    alter_sink(the_log, name, self._wanted.generation(name), offsets)
-                else:
-                    self._alter_source(the_log, connector, plan, offsets)
+        """None: forget all. Waits for tasks that were told to stop, wherever they run.
+
+        Raises `NotValid` where the connector is not stopped or the offsets are wrong, `NotNow` where its tasks take too
+        long to end.
+        """
+        deadline = time.monotonic() + ENDED_WITHIN_S
+        while True:
+            with self._leading():
+                connector = self._connector(name)
+                if connector.target != "STOPPED":
+                    raise NotValid(f"connector {name} must be stopped first: `headwater connectors stop {name}`")
+                if not self._reconciler.runs_anywhere(name):
+                    self._alter(connector, offsets)
+                    return
+            if time.monotonic() > deadline:
+                raise NotNow(f"tasks of {name} have not ended yet, and its offsets were not changed: ask again")
+            self._reconciler.settle()
+
+    def _alter(self, connector: Configured, offsets: Sequence[Offset] | None) -> None:
+        name, raw, around = connector.name, connector.raw, self._around
+        plan = TaskPlan.of(raw, run_plugin_call("plan_tasks", raw, around.settings, around.data_dir))
+        if plan.generations:
+            raise NotValid(
+                f"the view of {name} holds its offsets itself, together with its rows; others would leave rows "
+                f"out or write them twice. Build it anew with `headwater rebuild {name}`"
+            )
+        with connector_log(around.log, around.settings, around.data_dir, raw) as the_log:
+            if plan.kind == "sink":
+                alter_sink(the_log, name, self._wanted.generation(name), offsets)
+            else:
+                self._alter_source(the_log, connector, plan, offsets)
 
     def _alter_source(
         self, the_log: Log, connector: Configured, plan: TaskPlan, offsets: Sequence[Offset] | None
