@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
 
-from tests import plugins
 from tests.servers.kafka import KafkaServer
 from tests.servers.worker import MemberProcess
 from tests.system.runtime.scene import eventually
 
-from .test_workers import Cluster
+from .cluster import Cluster, samples
 
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def two(tmp_path: Path, kafka: KafkaServer) -> Iterator[Cluster]:
-    plugins.install()
-    cluster = Cluster(tmp_path, kafka, f"watched-{tmp_path.name}", 2)
+def two(make_cluster: Callable[..., Cluster], kafka: KafkaServer) -> Cluster:
+    cluster = make_cluster(kafka, 2)
     cluster.start()
-    yield cluster
-    cluster.close()
-
-
-def samples(worker: MemberProcess, name: str) -> list[Sample]:
-    with urllib.request.urlopen(f"{worker.url}/metrics", timeout=60) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
-    return [sample for family in families for sample in family.samples if sample.name == name]
+    return cluster
 
 
 def test_each_shows_its_own_part_and_all_of_them_the_status(two: Cluster) -> None:
@@ -40,7 +27,7 @@ def test_each_shows_its_own_part_and_all_of_them_the_status(two: Cluster) -> Non
     two.create(scene.source(tasks_max=2))
     two.create(scene.sink(tasks_max=2))
     eventually(lambda: two.runs(scene.counter, 2) and two.runs(scene.view, 2), 120)
-    eventually(two.all_work, 120)
+    eventually(lambda: len({owner for name in (scene.counter, scene.view) for owner in two.owners(name)}) == 2, 120)
 
     def tasks(worker: MemberProcess) -> set[tuple[str, str]]:
         return {(s.labels["connector"], s.labels["task"]) for s in samples(worker, "headwater_task_stalled")}
