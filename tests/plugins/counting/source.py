@@ -63,7 +63,7 @@ class CountingSource(Source):
         self._task = int(context.task_config["task.number"])
         self._step = int(context.task_config["task.count"])
         self._topic, self._keys = values["count.topic"], values["count.keys"]
-        self._whole, self._batches = values["count.whole"], 0
+        self._whole = values["count.whole"]
         self._batch, self._padding = values["count.batch"], "x" * values["count.padding"]
         self._db = sqlite3.connect(values["count.file"], timeout=30, isolation_level=None)
         stored = {p["task"]: p2["n"] for p, p2 in positions}
@@ -86,7 +86,8 @@ class CountingSource(Source):
         if mood == "slow":
             time.sleep(0.02)
         first = self._n + self._step
-        numbers = range(first, min(last, first + (self._batch - 1) * self._step) + 1, self._step)
+        end = (first // self._whole + 1) * self._whole if self._whole else last + 1
+        numbers = range(first, min(last + 1, end, first + self._batch * self._step), self._step)
         if self._n + self._step > self._goal:
             self._context.report_progress(Progress("counting", self._n, self._goal, caught_up=True))
         if not numbers:
@@ -94,8 +95,7 @@ class CountingSource(Source):
             return None
         self._n = numbers[-1]
         records = [self._record(n) for n in numbers]
-        self._batches += 1
-        ends = self._batches % self._whole == 0
+        ends = not self._whole or self._n + self._step >= end
         return Batch(records, [({"task": self._task}, {"format": 1, "n": self._n})], ends)
 
     def _record(self, n: int) -> Record:
@@ -120,7 +120,7 @@ class CountingSourceConnector(SourceConnector):
         Option("count.topic"),
         Option("count.keys", OptionType.INT, 10),
         Option("count.batch", OptionType.INT, 100),
-        Option("count.whole", OptionType.INT, 1, "So many batches are one transaction of the source's own."),
+        Option("count.whole", OptionType.INT, 0, "So many numbers are one transaction of the source's own."),
         Option("count.padding", OptionType.INT, 0),
         Option("count.password", OptionType.PASSWORD, None),
     )
