@@ -99,7 +99,15 @@ class Reconciler:
 
     def _regrouped(self) -> None:
         self.rebalances()
+        self._stop_what_was_lost()
         self.wake()
+
+    def _stop_what_was_lost(self) -> None:
+        """A member no more: others may have all that runs here. Not left to a round, which waits for the log: it may be
+        the log that this worker was cut off from."""
+        if self._statuses is not None and self._membership.assigned().generation < 0:
+            for key in self._supervisor.works():
+                self._supervisor.stop(key)
 
     @property
     def plans_made(self) -> Starts:
@@ -168,6 +176,7 @@ class Reconciler:
     def _failed(self, error: Exception) -> None:
         if self._ending:
             return
+        self._stop_what_was_lost()
         first, self.trouble = not self.trouble, str(error) or type(error).__name__
         known = isinstance(error, HeadwaterError)
         if first or not known:

@@ -125,13 +125,14 @@ class Cluster:
     # All of them together.
 
     def told(self, by: MemberProcess) -> Told:
-        """Every task of every connector, as this worker says."""
-        found: dict[str, Any] = by.get("/connectors?expand=status")
-        return {
-            (name, task["id"]): Placed(task["state"], task["worker_id"], task["pid"])
-            for name, one in found.items()
-            for task in one["status"]["tasks"]
-        }
+        """Every task of every connector, as this worker says; of a view's other generations as NAME@GENERATION."""
+        found: Told = {}
+        answer: dict[str, Any] = by.get("/connectors?expand=status")
+        for name, one in answer.items():
+            others = {f"{name}@{number}": tasks for number, tasks in one["status"]["generations"].items()}
+            for key, tasks in {name: one["status"]["tasks"], **others}.items():
+                found |= {(key, task["id"]): Placed(task["state"], task["worker_id"], task["pid"]) for task in tasks}
+        return found
 
     def processes(self) -> dict[int, str]:
         """Pids of all processes of tasks that run under these workers, with their worker's id."""
@@ -168,8 +169,9 @@ class Cluster:
 
     def _unsettled(self, told: list[Told], wanted: set[tuple[str, int]]) -> str:
         first = told[0]
-        if set(first) != wanted:
-            return f"missing {wanted - set(first)}, too many {set(first) - wanted}"
+        current = {key for key in first if "@" not in key[0]}
+        if current != wanted:
+            return f"missing {wanted - current}, too many {current - wanted}"
         if others := [one for one in told if one != first]:
             apart = [(key, had, others[0].get(key)) for key, had in first.items() if had != others[0].get(key)]
             return f"workers differ: {apart}"
