@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import Database
 from tests.servers import kafka
 from tests.servers.postgres import PostgresServer
-from tests.servers.worker import WorkerProcess
+from tests.servers.worker import MemberProcess, WorkerProcess
 
 pytestmark = pytest.mark.system
 
@@ -28,8 +28,8 @@ INSERT INTO flights SELECT n, n % 2400, n % 60, 'UA' FROM generate_series(1, 500
 INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
 CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
-WORKERS = {"kafka": "worker-kafka.yaml"}
-"""By the log that they need."""
+WORKERS = {"kafka": "worker-kafka.yaml", "cluster": "worker.yaml"}
+"""By what they need, or make."""
 
 
 def test_every_config_is_run() -> None:
@@ -55,15 +55,19 @@ def log_env(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
             yield {"KAFKA_BOOTSTRAP": broker.bootstrap}
 
 
-@pytest.fixture
-def worker(databases: tuple[Database, Database], log_env: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]:
+def environment(databases: tuple[Database, Database], folder: Path) -> dict[str, str]:
     source, view = databases
-    env = {
+    return {
         "SOURCE_HOST": "127.0.0.1", "SOURCE_PORT": str(source.server.port), "SOURCE_USER": "postgres",
         "SOURCE_PASSWORD": "any", "SOURCE_DBNAME": source.name,
         "VIEW_URL": f"postgresql://127.0.0.1:{view.server.port}/{view.name}", "VIEW_USER": "postgres",
-        "VIEW_PASSWORD": "any", "LAKE_PATH": str(tmp_path / "lake"), **log_env,
+        "VIEW_PASSWORD": "any", "LAKE_PATH": str(folder / "lake"),
     }  # fmt: skip
+
+
+@pytest.fixture
+def worker(databases: tuple[Database, Database], log_env: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]:
+    env = environment(databases, tmp_path) | log_env
     names = ("postgres-source.yaml", "postgres-view.yaml", "parquet-view.yaml")
     worker = WorkerProcess([CONFIGS / name for name in names], tmp_path / "data", env)
     yield worker
@@ -106,6 +110,30 @@ def test_they_do_the_main_job(
     wait_for(lambda: measured(worker, "headwater_latency_seconds_count", "nyc-view") > 0)
     wait_for(lambda: measured(worker, "headwater_replication_slot_lag_seconds", "nyc") >= 0)
     assert measured(worker, "headwater_replication_slot_lag_bytes", "nyc") >= 0
+
+
+def test_two_workers_share_them(databases: tuple[Database, Database], tmp_path: Path) -> None:
+    source, view = databases
+    with kafka.running() as broker:
+        env = environment(databases, tmp_path) | {"KAFKA_BOOTSTRAP": broker.bootstrap}
+        members = [MemberProcess(tmp_path, name, {}, env) for name in ("one", "two")]
+        try:
+            for member in members:
+                member.files = [CONFIGS / WORKERS["cluster"]]
+                member.start()
+            files = [str(CONFIGS / name) for name in ("postgres-source.yaml", "postgres-view.yaml")]
+            wait_for(lambda: members[1].command("connectors", "apply", *files).returncode == 0)
+            assert members[0].stop(timeout_s=120) == 0
+            wait_for(
+                lambda: exists(view) and rows(view, "SELECT * FROM flights") == rows(source, "SELECT * FROM flights")
+            )
+        finally:
+            for member in members:
+                member.kill()
+
+
+def exists(view: Database) -> bool:
+    return rows(view, "SELECT to_regclass('flights')") != [(None,)]
 
 
 def measured(worker: WorkerProcess, name: str, connector: str) -> float:
