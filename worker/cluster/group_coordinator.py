@@ -188,14 +188,15 @@ class GroupCoordinator(BaseCoordinator):  # type: ignore[misc]
         return data
 
     async def _beat_beside_join(self) -> None:
-        """A join is answered when every member has joined, which may take longer than a lease. Meanwhile kafka-python
-        sends no heartbeats, as the brokers read nothing from that connection: these go over another one."""
-        generation = self._generation
+        """A join is answered when every member has joined, and the assignment comes when the leader has sent it: with
+        one that has just died, either takes longer than a lease. Meanwhile kafka-python sends no heartbeats, as the
+        brokers read nothing from that connection: these go over another one."""
         self._beating = True
         try:
             while True:
                 await self._net.sleep(self._beat_s)
-                if self._generation is not generation or self.state is not MemberState.REBALANCING or self._leaving:
+                generation = self._generation  # another one as soon as the join is answered
+                if generation.generation_id < 0 or self.state is not MemberState.REBALANCING or self._leaving:
                     return
                 await self._beat(generation)
         finally:

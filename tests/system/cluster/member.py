@@ -2,6 +2,7 @@
 
 FOLDER/config.json is the config topic {"offset", "items": [[connector, task]…]}; FOLDER/NAME.json tells what this one
 has; FOLDER/story.jsonl gets a line for each thing that starts or stops anywhere, FOLDER/status/ the last word on each.
+A leader assigns nothing while there is FOLDER/hang; FOLDER/hanging tells that one has come to that.
 At SIGTERM it stops all, says so, and leaves.
 """
 
@@ -43,6 +44,9 @@ class Member:
         return {*self.runs, *self.stopping}
 
     def returning(self) -> Collection[Item]:
+        while (self.folder / "hang").exists():
+            (self.folder / "hanging").touch()
+            time.sleep(0.05)
         said = [path for path in (self.folder / "status").iterdir() if path.read_text() == "UNASSIGNED"]
         return [Item(path.name.rsplit(":")[0], int(path.name.rsplit(":")[1])) for path in said]
 

@@ -53,6 +53,24 @@ def test_killed_members_are_replaced(kafka: KafkaServer, make: Make) -> None:
         scene.until_balanced()
 
 
+def test_a_leader_that_dies_while_it_assigns_costs_the_others_nothing(kafka: KafkaServer, make: Make) -> None:
+    """Between the answer to their join and the assignment they wait for the leader's session to end."""
+    scene = make(kafka.bootstrap)
+    scene.write(6)
+    scene.start("a", "b", "c")
+    scene.until_balanced()
+    others = {name: scene.members[name].told["incarnation"] for name in scene.members if name != scene.leader()}
+    (scene.folder / "hang").touch()
+    scene.write(7)
+    scene.until((scene.folder / "hanging").exists, "the leader is about to assign")
+    scene.kill(scene.leader())
+    (scene.folder / "hang").unlink()
+    scene.until_balanced()
+    assert {name: scene.members[name].told["incarnation"] for name in others} == others, "nobody fell out"
+    for name in others:
+        assert len(scene.starts(name)) == len(set(scene.starts(name))), "what ran went on"
+
+
 def test_a_zombie_has_given_up_everything_before_it_does_anything(kafka: KafkaServer, make: Make) -> None:
     """SIGSTOP for longer than a session: when it goes on, its lease is over, and so says `assigned`."""
     scene = make(kafka.bootstrap)
@@ -81,9 +99,9 @@ def test_who_leaves_in_good_order_is_waited_for_and_little_moves(kafka: KafkaSer
     scene.until_balanced()
     settled = {name: scene.starts(name) for name in scene.members}
     for name in [other for other in scene.members if other != scene.leader()]:
-        scene.members[name].stop()
         rest = [other for other in scene.members if other != name]
         before = {other: scene.members[other].told["generation"] for other in rest}
+        scene.members[name].stop()
         scene.until(
             lambda rest=rest, before=before: all(scene.members[o].told["generation"] > before[o] for o in rest),  # type: ignore[misc]
             "the others have seen it leave",
