@@ -23,7 +23,7 @@ from .connector_log import connector_log
 from .offsets import Offset, alter_sink, alter_source, source_offsets
 from .reconciler import Reconciler
 from .refusals import NotLeader, NotNow, NotThere, NotValid
-from .state import Build, TaskPlan, Wanted
+from .state import Build, TaskPlan, Wanted, plan_of, to_fence
 from .surroundings import Surroundings
 from .view_records import live_config_message, view_writer_id
 from .view_shape import shape_differences, way_out
@@ -32,8 +32,9 @@ __all__ = ["Changes"]
 
 log = logging.getLogger(__name__)
 
-FENCED_WITHIN_S = 60.0
+FENCED_WITHIN_S = 20.0
 ENDED_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.3
 
 
 class Changes:
@@ -160,7 +161,10 @@ class Changes:
     def put_task_configs(self, name: str, configs: Sequence[Mapping[str, str]]) -> None:
         """The connector's owner has planned it anew."""
         with self._leading():
-            self._connector(name)
+            connector = self._connector(name)
+            known = list(connector.tasks) == [dict(config) for config in configs]
+            if connector.target == "STOPPED" or (known and connector.planned and not connector.inconsistent):
+                return  # asked twice, or too late
             self._write(records.task_records(name, configs))
             self._reconciler.wake()
 
@@ -170,12 +174,13 @@ class Changes:
         while True:
             with self._leading():
                 connector = self._connector(name)
-            if connector.fenced == len(connector.tasks) and not connector.new_tasks:
+                plan = plan_of(self._wanted, Build(name, self._wanted.generation(name)), connector.raw)
+            if plan is not None and not to_fence(connector, plan):
                 return
             if time.monotonic() > deadline:
                 why = self._wanted.troubles.get(name, "earlier ones still run")
                 raise NotNow(f"tasks of {name} cannot start yet: {why}")
-            self._reconciler.settle()
+            time.sleep(LOOK_EVERY_S)
 
     def alter_offsets(self, name: str, offsets: Sequence[Offset] | None) -> None:
         """None: forget all. Waits for tasks that were told to stop, wherever they run.
@@ -194,7 +199,7 @@ class Changes:
                     return
             if time.monotonic() > deadline:
                 raise NotNow(f"tasks of {name} have not ended yet, and its offsets were not changed: ask again")
-            self._reconciler.settle()
+            time.sleep(LOOK_EVERY_S)
 
     def _alter(self, connector: Configured, offsets: Sequence[Offset] | None) -> None:
         name, raw, around = connector.name, connector.raw, self._around

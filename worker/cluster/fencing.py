@@ -70,8 +70,8 @@ class Fencing:
             self._troubles = {name: why for name, why in self._troubles.items() if name in rounds}
             for name, one in rounds.items():
                 if name not in self._running:
-                    self._running[name] = one
                     Thread(target=self._run, args=(one,), name=f"fence-{name}", daemon=True).start()
+                    self._running[name] = one  # its thread, which ends with the lock in hand, takes it away
 
     def stop(self) -> None:
         self._ending.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import ssl
 import threading
@@ -59,7 +60,11 @@ class Peers:
         if key is not None:
             headers |= signature_headers(key, data, self._policy)
         request = urllib.request.Request(url.rstrip("/") + path, data or None, headers, method=method)  # noqa: S310
-        threading.Thread(target=self._run, args=(what, request), name="ask-leader", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(what, request), name="ask-leader", daemon=True).start()
+        except RuntimeError as error:
+            self._failed(what, str(error))
+            self._asking.discard(what)
 
     def _run(self, what: str, request: urllib.request.Request) -> None:
         pause = threading.Event()
@@ -69,8 +74,8 @@ class Peers:
                 return
         except urllib.error.HTTPError as error:
             self._failed(what, f"{error.code} {error.read(2000).decode(errors='replace')}")
-        except OSError as error:
-            self._failed(what, str(error))
+        except (OSError, http.client.HTTPException) as error:
+            self._failed(what, str(error) or type(error).__name__)
         finally:
             pause.wait(_PAUSE_S)
             with self._lock:

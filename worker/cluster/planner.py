@@ -57,9 +57,9 @@ class Planner:
                 self._again_at.pop(gone, None)
             for build, raw in builds.items():
                 if self._due(build, raw):
-                    self._asking[build] = raw
-                    # Daemon threads: a worker that stops does not wait for a plugin.
+                    # A daemon: a worker that stops does not wait for a plugin. It takes the lock at its end.
                     Thread(target=self._ask, args=(build, raw), name=f"plan-{build.connector}", daemon=True).start()
+                    self._asking[build] = raw
 
     def forget(self, connector: str) -> None:
         """Answers that failed count no more; those that did not stay until there are new ones."""

@@ -134,7 +134,9 @@ def plans_to_commit(wanted: Wanted) -> dict[str, tuple[Mapping[str, str], ...]]:
             continue
         if not wanted.assigned.has(Item(name, CONNECTOR)):
             continue
-        old = not wanted.alone and not connector.planned and dict(plan.raw) == dict(connector.raw)
+        if not wanted.alone and dict(plan.raw) != dict(connector.raw):
+            continue  # made for an earlier config
+        old = not wanted.alone and not connector.planned
         if plan.tasks != connector.tasks or connector.inconsistent or old:
             found[name] = plan.tasks
     return found

@@ -55,15 +55,16 @@ class ToldJobs:
         return found
 
     def _add_elsewhere(self, found: dict[str, dict[str, Any]], wanted: Wanted, view: str, snapshot: Snapshot) -> None:
-        """Tasks of the generation that readers see may run on other workers."""
+        """Tasks of a generation that readers see, or saw until now, may run on other workers."""
         if self._statuses is None:
             return
-        current = wanted.generation(view)
-        here = {task["task"] for task in snapshot if task.get("connector") == view and task["generation"] == current}
+        here = {(task["generation"], task["task"]) for task in snapshot if task.get("connector") == view}
         for key, status in self._statuses.told(view).tasks.items():
-            if key.generation is not None or key.task in here or status.state == "UNASSIGNED":
+            # Which one it is the status knows best: right after a swap the live one's key still is the earlier one's.
+            generation = int(status.more.get("generation") or key.generation or wanted.generation(view))
+            if (generation, key.task) in here or status.state == "UNASSIGNED":
                 continue
-            entry = found.setdefault(str(current), {"failure": None, "stopped": True})
+            entry = found.setdefault(str(generation), {"failure": None, "stopped": True})
             entry["stopped"] = False
             if status.state == "FAILED":
                 entry["failure"] = status.trace or "FAILED"

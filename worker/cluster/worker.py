@@ -229,7 +229,13 @@ class Worker:
         if assigned.generation < 0:
             found.append("this worker is no member of its cluster at the moment")
         jobs = job_problems(self.supervisor.snapshot())
-        return found + problems([self._own_status(name) for name in self.connectors()]) + jobs
+        statuses = []
+        for name in self.connectors():
+            try:
+                statuses.append(self._own_status(name))
+            except NotThere:  # deleted just now
+                continue
+        return found + problems(statuses) + jobs
 
     def observed(self) -> Observed:
         """One look at all that runs here, for `/metrics`."""

@@ -34,7 +34,8 @@ class Child:
     """One running process. Start it on a thread that lives as long as it does: on Linux it dies with that thread.
 
     `on_event(fields)` is called for each event, then `on_exit(status, tail)` once; both on a thread of the child's.
-    `status` is negative for a signal; `tail` is the end of what it wrote to standard error.
+    `status` is negative for a signal; `tail` is the end of what it wrote to standard error. Making one raises `OSError`
+    where the machine has no room for a process, `RuntimeError` for a thread; then nothing runs.
     """
 
     def __init__(self, module: str, assignment: Mapping[str, Any], on_event: OnEvent, on_exit: OnExit) -> None:
@@ -55,9 +56,14 @@ class Child:
         first = orjson.dumps({**assignment, "parent": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
         # On threads: a child that does not read must not hold up its supervisor.
         self._errors = threading.Thread(target=self._copy_errors, name=f"errors-{self.pid}", daemon=True)
-        self._errors.start()
         self._follower = threading.Thread(target=self._follow, args=(first,), name=f"child-{self.pid}", daemon=True)
-        self._follower.start()
+        try:
+            self._errors.start()
+            self._follower.start()
+        except RuntimeError:
+            self.kill()
+            self._process.wait()
+            raise
 
     @property
     def alive(self) -> bool:

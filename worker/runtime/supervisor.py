@@ -191,7 +191,7 @@ class Supervisor:
                 lambda event: self._take(item, event),
                 lambda status, tail: self._ended(item, status, tail),
             )
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter where there are too many threads
             item.reason = f"its process could not be started: {error}"
             item.start_at = time.monotonic() + 5
             self.startups.ended(item)

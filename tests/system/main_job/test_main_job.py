@@ -70,7 +70,7 @@ def rebuilt_and_back(shop: Shop) -> None:
         for options in ([], ["--source"]):
             result = shop.run("verify", "shop-view", *options)["result"]
             assert result["equal"]
-            assert result["expected"] == result["found"]
+            assert result["unsettled"] or result["expected"] == result["found"]  # the log may be compacted meanwhile
     finally:
         writer.stop()
     shop.wait_until_equal(SLIM_SOURCE, SLIM_VIEW)

