@@ -227,6 +227,15 @@ class Changes:
         ids = [transactional_id(around.settings, name, number) for number in range(used)]
         alter_source(the_log, topic, name, asked, ids)
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """For changes that are made elsewhere, of views: no other one comes between, and all that was written is known
+        before and after."""
+        with self._leading():
+            self._reconciler.settle()
+            yield
+            self._reconciler.settle()
+
     @property
     def _wanted(self) -> Wanted:
         return self._reconciler.wanted

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,9 @@ class Worker:
 
     def delete(self, name: str) -> None:
         self._changes.delete(name)
+
+    def changing(self) -> AbstractContextManager[None]:
+        return self._changes.changing()
 
     def set_state(self, name: str, state: str) -> None:
         self._changes.set_state(name, state)

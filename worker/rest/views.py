@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -29,7 +28,6 @@ class ViewRoutes:
         self._secrets = secrets
         self._forwarding = forwarding
         self._requests = ViewRequests(worker.log, worker.settings)
-        self._writing = threading.Lock()
 
     def routes(self) -> list[Route]:
         one = "/views/{view}"
@@ -116,7 +114,7 @@ class ViewRoutes:
 
     def _abort(self, view: str) -> Any:
         self._demand_sink(view)
-        with self._writing:
+        with self._worker.changing():
             if self._requests.state(view).job is None:
                 dropped = self._requests.drop_failed(view)
                 if dropped is not None:
@@ -144,7 +142,7 @@ class ViewRoutes:
 
         def checked() -> Any:
             self._demand_sink(view)
-            with self._writing:
+            with self._worker.changing():
                 return {"job": self._job(start(view))}
 
         return JsonResponse(await slowly(checked), 202)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,6 +80,13 @@ class RestWorker(ClusterWorker, Protocol):
         ...
 
     def delete(self, name: str) -> None: ...
+
+    def changing(self) -> AbstractContextManager[None]:
+        """For changes of views: no other change, of a connector say, comes between, and all that was written is known.
+
+        Raises `NotLeader`.
+        """
+        ...
 
     def status(self, name: str) -> dict[str, Any]:
         """Kafka Connect's answer, `progress` of each task added:

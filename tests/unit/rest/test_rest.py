@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -229,6 +230,26 @@ def test_a_view_is_rebuilt(client: httpx.Client, view: str, config: dict[str, st
     assert ended(client, view, job)["outcome"] == "done"
     wait_for(lambda: list(client.get(f"/views/{view}").json()["generations"]) == ["1"])
     wait_for(lambda: client.get(f"/connectors/{view}/config").json()["fields"] == "id")
+
+
+def test_a_rebuild_and_a_change_of_its_config_do_not_cross(
+    client: httpx.Client, view: str, config: dict[str, str]
+) -> None:
+    """Whoever is second knows what the first one wrote: a config is refused, or is what the rebuild begins with."""
+    changed = {**config, "fields": "id,x"}
+    with ThreadPoolExecutor(2) as pool:
+        rebuild = pool.submit(client.post, f"/views/{view}/rebuild", json={"keep": "1h"})
+        put = pool.submit(client.put, f"/connectors/{view}/config", json=changed)
+    entry = ended(client, view, started(rebuild.result()))
+    assert entry["outcome"] == "done", entry
+    fields = "id,x" if put.result().status_code == 200 else "id"
+    assert put.result().status_code in (200, 409), put.result().text
+    whole = client.get(f"/views/{view}").json()
+    assert {number: one["config"]["fields"] for number, one in whole["generations"].items()} == {
+        "1": fields,
+        "2": fields,
+    }
+    wait_for(lambda: client.get(f"/connectors/{view}/config").json()["fields"] == fields)
 
 
 def started(response: httpx.Response) -> str:
