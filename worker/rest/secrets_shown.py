@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from headwater.worker.config.secrets import VARIABLE, is_secret_name
 log = logging.getLogger(__name__)
 
 MASK: Final = "********"
+AGAIN_S = 30.0
+"""After a plugin could not be asked."""
 
 PluginCall = Callable[..., dict[str, Any]]
 
@@ -28,21 +31,26 @@ class SecretOptions:
         self._call = call
         self._lock = threading.Lock()
         self._known: dict[str, frozenset[str]] = {}
+        self._again_at: dict[str, float] = {}
 
     def of(self, config: Mapping[str, str]) -> frozenset[str]:
-        """Empty where the plugin cannot be asked: then the options' names alone tell."""
+        """Empty where the plugin cannot be asked: then the options' names alone tell, until it can be."""
         name = config.get("connector.class", "")
         with self._lock:
-            if name not in self._known:
-                self._known[name] = self._ask(name)
-            return self._known[name]
+            if name not in self._known and time.monotonic() >= self._again_at.get(name, 0.0):
+                found = self._ask(name)
+                if found is None:
+                    self._again_at[name] = time.monotonic() + AGAIN_S
+                else:
+                    self._known[name] = found
+            return self._known.get(name, frozenset())
 
-    def _ask(self, name: str) -> frozenset[str]:
+    def _ask(self, name: str) -> frozenset[str] | None:
         try:
             answer = self._call("validate", {"name": "any", "connector.class": name})
         except HeadwaterError as error:
-            log.warning("the options of %s are not known: %s", name, error)
-            return frozenset()
+            log.warning("the options of %s are not known, asking again in %.0f s: %s", name, AGAIN_S, error)
+            return None
         return frozenset(option["name"] for option in answer["options"] if option["type"] == "PASSWORD")
 
 
