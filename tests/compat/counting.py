@@ -56,6 +56,13 @@ def repeated(records: Sequence[Raw]) -> dict[Change, list[Written]]:
     return {change: all_of_it for change, all_of_it in found.items() if len(all_of_it) > 1}
 
 
+def one_place_with_the_commit_before(found: Sequence[Written]) -> bool:
+    """The first change of a transaction may have the very LSN at which the commit before it ends. Stopped right after
+    it, Debezium's offset names both by that one LSN, and whoever goes on from it cannot know that it was written."""
+    places = {record.place for record in found}
+    return len(found) == 2 and len(places) == 1 and all(before == own for before, own in places)
+
+
 def latest(records: Sequence[Raw]) -> dict[tuple[str, int], int]:
     """The topics folded: number of each row that is there, by topic and key."""
     rows: dict[tuple[str, int], int] = {}
@@ -79,7 +86,8 @@ def repeated_only_what_debezium_would(records: Sequence[Raw], offsets: Sequence[
     all_of_it = [record for record in map(written, records) if record.change]
     twice = repeated(records)
     for change, found in twice.items():
-        assert [record.by_headwater for record in found] == [False, True], f"{change}: {found}"
+        once_each = [record.by_headwater for record in found] == [False, True]
+        assert once_each or one_place_with_the_commit_before(found), f"{change}: {found}"
     runs: dict[str, list[Written]] = defaultdict(list)
     for record in sorted(all_of_it, key=lambda record: record.place):
         runs[record.run].append(record)

@@ -17,7 +17,7 @@ from tests.servers.kafka import KafkaServer
 from tests.servers.worker import WorkerProcess
 
 from .numbered_writer import SCHEMA, TABLES, Change, NumberedWriter
-from .reading import Raw, ends, read_all
+from .reading import Raw, ends, read_all, written
 
 WAIT_S = 120.0
 WORKER = """
@@ -141,6 +141,14 @@ class Scene:
     def until_java_stored(self) -> None:
         """The stored position is Debezium's own, no longer the one where Headwater ended."""
         wait_for(lambda: self.offset() and "commit_lsn" not in self.offset(), "a position of Debezium's")
+
+    def last_lsn(self) -> int:
+        """Of all changes in the topics."""
+        return max(written(raw).place[1] for raw in self.records())
+
+    def until_passed(self, lsn: int) -> None:
+        """Headwater's stored position is beyond: whatever Debezium would have repeated has been."""
+        wait_for(lambda: int(self.offset().get("commit_lsn", 0)) > lsn, f"a position of Headwater's beyond {lsn}")
 
     def until_all(self, change: Change) -> None:
         """`change` is in its topic."""
