@@ -78,7 +78,11 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Raw]
             continue  # a busy broker; librdkafka goes on by itself
         deadline = time.monotonic() + QUIET_S
         headers = tuple(message.headers() or ())
-        found.append(Raw(topic, partition, message.offset() or 0, message.key(), message.value(), headers))
+        offset = message.offset() or 0
+        if offset < high:
+            found.append(Raw(topic, partition, offset, message.key(), message.value(), headers))
+        if offset + 1 >= high:  # who writes on and on lets no end of the partition come about
+            return found
 
 
 def ends(bootstrap: str, topics: Iterable[str]) -> int:
