@@ -24,11 +24,10 @@ from .lint import read_worker
 from .live_progress import LiveProgress
 from .parameters import config_files, data_dir, json_output, worker_file
 from .run_files import RunFiles
-from .stop_signals import stop_signals
+from .stop_signals import start_unless_stopped, stop_signals
 from .terminal import print_json, say
 
 TICK_S: Final = 0.25
-STARTING_TICK_S: Final = 0.02
 INTERRUPTED: Final = 130
 
 
@@ -91,7 +90,7 @@ class _Run:
         """The exit status. Raises what `Standalone.start` does; `NotCaughtUp` where a connector fails for good and
         its end was to be waited for; `KeyboardInterrupt` before all is started."""
         worker = self._worker
-        self._start()
+        start_unless_stopped(worker.start, self._stopping)
         server = None
         try:
             self._files.apply(worker, connectors)
@@ -111,23 +110,6 @@ class _Run:
             if server is not None:
                 server.stop()
             worker.stop()
-
-    def _start(self) -> None:
-        """Ctrl-C is not kept waiting by brokers that do not answer: nothing runs yet that would have to be ended."""
-        started: Future[None] = Future()
-
-        def start() -> None:
-            try:
-                self._worker.start()
-                started.set_result(None)
-            except BaseException as error:
-                started.set_exception(error)
-
-        threading.Thread(target=start, name="start", daemon=True).start()
-        while not started.done():
-            if self._stopping.wait(STARTING_TICK_S):
-                raise KeyboardInterrupt
-        started.result()
 
     def _outcome(self, caught_up: Future[bool] | None) -> int:
         if caught_up is None:

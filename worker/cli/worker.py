@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 import click
@@ -18,15 +15,13 @@ from headwater.worker.cluster.worker import Worker
 from headwater.worker.config.secrets import Redactor, expand, secret_values
 from headwater.worker.config.worker_options import worker_settings
 from headwater.worker.observe import logs
-from headwater.worker.rest.listeners import Listener, advertised_url, bind
+from headwater.worker.rest.listeners import Listener, advertised_url, bind, is_loopback
 from headwater.worker.rest.server import RestServer
 
 from .lint import read_worker
 from .parameters import data_dir
-from .stop_signals import stop_signals
+from .stop_signals import start_unless_stopped, stop_signals
 from .terminal import say
-
-TICK_S: Final = 0.2
 
 
 @click.command("worker")
@@ -61,21 +56,8 @@ def command(path: Path, data_dir: Path | None, listen: str | None) -> int:
 
 
 def _run(worker: Worker, listeners: Sequence[Listener], stopping: threading.Event) -> None:
-    """Until `stopping`; Ctrl-C is not kept waiting by brokers that do not answer."""
-    started: Future[None] = Future()
-
-    def start() -> None:
-        try:
-            worker.start()
-            started.set_result(None)
-        except BaseException as error:
-            started.set_exception(error)
-
-    threading.Thread(target=start, name="start", daemon=True).start()
-    while not started.done():
-        if stopping.wait(TICK_S):
-            raise KeyboardInterrupt
-    started.result()
+    """Until `stopping`."""
+    start_unless_stopped(worker.start, stopping)
     server = None
     try:
         server = RestServer(worker, listeners)
@@ -104,7 +86,7 @@ def _demand_brokers(path: Path, servers: Sequence[str]) -> None:
 
 def demand_reachable(url: str, servers: Sequence[str]) -> None:
     """Other workers forward requests to this one: a loopback address would be their own. Raises `ConfigError`."""
-    if not _is_loopback(urlsplit(url).hostname or "") or all(map(_is_loopback, map(_host, servers))):
+    if not is_loopback(urlsplit(url).hostname or "") or all(map(is_loopback, map(_host, servers))):
         return
     raise ConfigError(
         [
@@ -120,12 +102,3 @@ def demand_reachable(url: str, servers: Sequence[str]) -> None:
 
 def _host(server: str) -> str:
     return server.strip().rpartition(":")[0].strip("[]")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

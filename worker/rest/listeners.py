@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from headwater.worker.api import ConfigError, Fatal, Problem
 from headwater.worker.config.tls import LISTENERS, server_context
 
-__all__ = ["Listener", "advertised_url", "bind", "parse_address"]
+__all__ = ["Listener", "advertised_url", "bind", "is_loopback", "parse_address"]
 
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - what an empty host means in Kafka Connect
 
@@ -47,7 +47,7 @@ class Listener:
                 f"there? Choose another address with --listen (or {option} in the worker file), or --listen none"
             ) from error
         self.port: int = self.socket.getsockname()[1]
-        self.loopback = _is_loopback(self.host)
+        self.loopback = is_loopback(self.host)
 
     @property
     def scheme(self) -> str:
@@ -112,7 +112,8 @@ def advertised_url(settings: Mapping[str, str], listeners: Sequence[Listener]) -
     return f"{listener.scheme}://[{host}]:{port}/" if ":" in host else f"{listener.scheme}://{host}:{port}/"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Is this a name or address of the machine that uses it?"""
     if host == "localhost":
         return True
     try:
