@@ -6,6 +6,7 @@ import http.client
 import logging
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -67,7 +68,6 @@ class Peers:
             self._asking.discard(what)
 
     def _run(self, what: str, request: urllib.request.Request) -> None:
-        pause = threading.Event()
         try:
             with self._opener.open(request, timeout=_ANSWER_S):
                 self._told.discard(what)
@@ -77,7 +77,7 @@ class Peers:
         except (OSError, http.client.HTTPException) as error:
             self._failed(what, str(error) or type(error).__name__)
         finally:
-            pause.wait(_PAUSE_S)
+            time.sleep(_PAUSE_S)
             with self._lock:
                 self._asking.discard(what)
 

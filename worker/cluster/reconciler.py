@@ -127,11 +127,6 @@ class Reconciler:
             self.wake()
             self._rounds.wait_for(lambda: self._round >= goal or self._ending, timeout_s)
 
-    def plan_again(self, connector: str) -> None:
-        """Ask the plugin anew how the connector's work is split, also where it failed for good."""
-        self._planner.forget(connector)
-        self.wake()
-
     def stop(self) -> None:
         """Start and stop nothing any more. What runs goes on. A log that does not answer is not waited for."""
         with self._rounds:

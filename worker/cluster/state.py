@@ -16,7 +16,7 @@ from headwater.worker.runtime.task_spec import TaskId, TaskSpec
 from .alone import ALL
 from .config_topic import Configured
 from .membership import CONNECTOR, Assigned, Item
-from .view_state import RawConfig, ViewState
+from .view_state import RawConfig, ViewState, current_generation
 
 __all__ = [
     "Build", "Desired", "JobId", "TaskPlan", "Wanted", "builds", "desired", "item_of", "items", "own_builds", "plan_of",
@@ -98,8 +98,7 @@ class Wanted:
 
     def generation(self, connector: str) -> int:
         """The one that readers see."""
-        view = self.views.get(connector)
-        return 1 if view is None else view.current
+        return current_generation(self.views.get(connector))
 
 
 @dataclass(frozen=True, slots=True)

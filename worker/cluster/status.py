@@ -10,7 +10,7 @@ from typing import Any
 
 from .config_topic import Configured
 from .state import Build, TaskPlan
-from .view_state import ViewState
+from .view_state import ViewState, current_generation
 
 __all__ = [
     "connector_state",
@@ -37,7 +37,7 @@ def connector_status(
 ) -> dict[str, Any]:
     """{"name","connector":{"state","worker_id"[,"trace"]},"tasks":[…],"type"}; `tasks` are those of the generation
     that readers see, `generations` holds the others' by number. `trouble`: why planned tasks do not start yet."""
-    current = 1 if view is None else view.current
+    current = current_generation(view)
     plan = plans.get(Build(connector.name, current))
     own = [task for task in tasks if task.get("connector") == connector.name]
     others = sorted({task["generation"] for task in own} - {current})

@@ -49,8 +49,7 @@ class StatusReport:
         for name, connector in wanted.connectors.items():
             if not assigned.has(Item(name, CONNECTOR)):
                 continue
-            view = wanted.views.get(name)
-            plan = wanted.plans.get(Build(name, 1 if view is None else view.current))
+            plan = wanted.plans.get(Build(name, wanted.generation(name)))
             state = connector_state(connector, plan, self._worker_id, wanted.troubles.get(name, ""))
             if state["state"] != "UNASSIGNED" or "trace" in state:  # else it is about to be planned
                 told.add(name)

@@ -10,7 +10,7 @@ from .config_topic import Configured
 from .status import Snapshot, task_answer, task_progress, task_trace, task_use
 from .status_topic import Told
 from .statuses import STATES, Status, TaskKey
-from .view_state import ViewState
+from .view_state import ViewState, current_generation
 
 __all__ = ["connector_told", "status_of_connector", "status_of_task", "task_key"]
 
@@ -43,7 +43,7 @@ def status_of_task(task: Snapshot, worker_id: str, generation: int, version: str
 
 def task_key(task: Snapshot, view: ViewState | None) -> TaskKey:
     """Under which key the task's status is written."""
-    live = task["generation"] == (1 if view is None else view.current)
+    live = task["generation"] == current_generation(view)
     return TaskKey(task["connector"], task["task"], None if live else task["generation"])
 
 
@@ -61,7 +61,7 @@ def connector_told(
     `own`: what the supervisor of this worker (`worker_id`) runs of it, which it knows better than the topic.
     `alive`: the ids of the group's members where they are known; what ran on others has lost its worker and says so.
     """
-    current = 1 if view is None else view.current
+    current = current_generation(view)
     by_generation: dict[int, dict[int, dict[str, Any]]] = {current: {}}
     for key, status in sorted(told.tasks.items(), key=lambda pair: pair[0].generation is None):
         generation = int(status.more.get("generation") or key.generation or current)
@@ -86,7 +86,7 @@ def _exists(connector: Configured, view: ViewState | None, task: int, generation
         return False
     if view is not None and generation not in view.running():
         return False
-    return generation != (1 if view is None else view.current) or task < len(connector.tasks)
+    return generation != current_generation(view) or task < len(connector.tasks)
 
 
 def _connector(connector: Configured, status: Status | None, alive: Collection[str] | None) -> dict[str, Any]:

@@ -144,6 +144,11 @@ def _over(generation: GenerationState, now_ms: int) -> bool:
     return generation.phase in ("kept", "failed") and until is not None and until <= now_ms
 
 
+def current_generation(view: ViewState | None) -> int:
+    """The one that readers see; `view` None: it has no record, as no source has."""
+    return 1 if view is None else view.current
+
+
 def config_checksum(config: RawConfig) -> str:
     """The same for configs that say the same in another order."""
     return hashlib.sha256(orjson.dumps(dict(config), option=orjson.OPT_SORT_KEYS)).hexdigest()
