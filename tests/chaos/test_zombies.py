@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -295,6 +296,17 @@ class ParquetNumbers:
         files = current["tables"].get("numbers", {"files": []})["files"]
         return [n for file in files[1:] for n in pq.read_table(file, columns=["n"])["n"].to_pylist()]
 
+    def is_locked(self) -> bool:
+        """Whether `current.json` is being replaced: who stops then keeps its successor waiting until it has gone."""
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
     def unpublished(self) -> int:
         """How many data files there are that no reader is told of."""
         named = (self.folder / "current.json").read_text()
@@ -303,12 +315,12 @@ class ParquetNumbers:
 
 @pytest.mark.parametrize("where", ["anywhere", "before the manifest"])
 def test_a_sink_into_parquet(stage: Stage, tmp_path: Path, where: str) -> None:
-    """Anywhere but with the log's lock, or with files written that no manifest names yet."""
+    """Anywhere but with the log's or the view's lock, or with files written that no manifest names yet."""
     scene, view = stage.scene, ParquetNumbers(tmp_path / "view")
 
     def here() -> bool:
         free = not isinstance(stage.log, Embedded) or not stage.log.transaction_is_open()
-        return free and (where == "anywhere" or view.unpublished() > 0)
+        return free and not view.is_locked() and (where == "anywhere" or view.unpublished() > 0)
 
     with supervising() as first, supervising() as second, Watch(view.look):
         second.run("source", work(scene.spec(stage.count())))

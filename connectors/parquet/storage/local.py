@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from headwater.worker.api import HeadwaterError
+from headwater.worker.api import HeadwaterError, Retriable
 
 from .contract import FileInfo, Output
 from .local_errors import explain_link, file_errors
@@ -19,6 +19,9 @@ from .local_output import LocalOutput
 from .paths import UNFINISHED, checked, checked_folder, unfinished_name
 from .probing import probe
 from .syncing import make_folders, sync_folder, write_synced
+
+_LOCK_WAIT_S: Final = 30
+_LOCK_PAUSE_S: Final = 0.005
 
 
 class LocalStorage:
@@ -186,10 +189,27 @@ class LocalStorage:
             return
         try:
             with file_errors("lock", str(folder)):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                _lock(handle, folder)
             yield True
         finally:
             os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Raises `Retriable` where another process, e.g. one that was stopped, holds it for longer than any disk takes."""
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Retriable(
+                    f"cannot lock {folder}: another process has held its lock for {_LOCK_WAIT_S} s. Nothing was "
+                    "changed; Headwater tries again. Look for an older, stopped or hanging task of this view and end it "
+                    f"(`fuser {folder}` names the processes)."
+                ) from None
+        time.sleep(_LOCK_PAUSE_S)
 
 
 def _tag(data: bytes) -> str:

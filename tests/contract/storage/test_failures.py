@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from headwater.connectors.parquet.storage import LocalStorage, Storage
+from headwater.connectors.parquet.storage import LocalStorage, Storage, local
 from headwater.connectors.parquet.storage.local_errors import file_errors
 from headwater.connectors.parquet.storage.s3_errors import s3_errors
 from headwater.worker.api import Fatal, Retriable
@@ -187,3 +188,19 @@ def test_what_the_system_says(number: int, kind: type[Exception], words: str) ->
     with pytest.raises(kind, match=words) as caught, file_errors("write", "/data/view/f"):
         raise OSError(number, os.strerror(number))
     assert f"cannot write /data/view/f: {os.strerror(number)}" in str(caught.value)
+
+
+def test_the_lock_is_held_by_one_that_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say so and try again, not wait for ever: whoever waits here cannot be stopped in good order."""
+    monkeypatch.setattr(local, "_LOCK_WAIT_S", 0.1)
+    storage = LocalStorage(str(tmp_path))
+    storage.create("f", b"old")
+    _, tag = storage.read("f") or (b"", "")
+    holder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(Retriable, match="another process has held its lock"):
+            storage.replace("f", b"new", tag)
+    finally:
+        os.close(holder)
+    assert storage.replace("f", b"new", tag)
