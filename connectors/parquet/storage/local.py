@@ -206,8 +206,8 @@ def _lock(handle: int, folder: Path) -> None:
             if time.monotonic() >= deadline:
                 raise Retriable(
                     f"cannot lock {folder}: another process has held its lock for {_LOCK_WAIT_S} s. Nothing was "
-                    "changed; Headwater tries again. Look for an older, stopped or hanging task of this view and end it "
-                    f"(`fuser {folder}` names the processes)."
+                    "changed; Headwater tries again. Look for an older, stopped or hanging task of this view and "
+                    f"end it (`fuser {folder}` names the processes)."
                 ) from None
         time.sleep(_LOCK_PAUSE_S)
 
