@@ -48,7 +48,7 @@ class ConfigWriter:
     def __init__(self, the_log: Log, transactional_id: str, leads: Callable[[], bool]) -> None:
         self._log = the_log
         self._id = transactional_id
-        self._leads = leads
+        self.leads = leads
         self._lock = Lock()
         self._producer: Producer | None = None
 
@@ -69,7 +69,7 @@ class ConfigWriter:
         where a message cannot be taken; `Retriable`, after which they may have been written or not.
         """
         with self._lock:
-            if not self._leads():
+            if not self.leads():
                 self._drop()
                 raise NotLeader(f"{_NOT_WRITTEN}: this worker is not the leader of its cluster")
             producer = self._producer or self._claim()

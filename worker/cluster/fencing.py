@@ -48,14 +48,19 @@ class Fencing:
     """Rounds run on threads of their own, so that a log which does not answer holds up nothing else."""
 
     def __init__(
-        self, around: Surroundings, write: Callable[[Records], None], on_change: Callable[[], None]
-    ) -> None:  # fmt: skip
-        """`write`: to the config topic, as its leader."""
+        self,
+        around: Surroundings,
+        write: Callable[[Records], None],
+        on_change: Callable[[], None],
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`write`: to the config topic, as its leader. `leads`: is this worker the leader now?"""
         self._around = around
         self._write = write
         self._on_change = on_change
+        self._leads = leads
         self._lock = Lock()
-        self._ending = Event()
+        self._over = Event()
         self._running: dict[str, Round] = {}
         self._troubles: dict[str, str] = {}
 
@@ -70,26 +75,32 @@ class Fencing:
             self._troubles = {name: why for name, why in self._troubles.items() if name in rounds}
             for name, one in rounds.items():
                 if name not in self._running:
-                    Thread(target=self._run, args=(one,), name=f"fence-{name}", daemon=True).start()
+                    Thread(target=self._run, args=(one, self._over), name=f"fence-{name}", daemon=True).start()
                     self._running[name] = one  # its thread, which ends with the lock in hand, takes it away
 
     def stop(self) -> None:
-        self._ending.set()
+        """This worker leads no more, or ends. What is under way ends with the id that it is at: the next leader's tasks
+        use the same ids, and must not be fenced off. `want` begins anew."""
+        with self._lock:
+            self._over.set()
+            self._over = Event()
+            self._running, self._troubles = {}, {}
 
-    def _run(self, one: Round) -> None:
+    def _run(self, one: Round, over: Event) -> None:
         try:
-            self._until_done(one)
+            self._until_done(one, over)
         finally:
             with self._lock:
-                self._running.pop(one.connector, None)
+                if self._running.get(one.connector) is one:
+                    del self._running[one.connector]
             self._on_change()
 
-    def _until_done(self, one: Round) -> None:
+    def _until_done(self, one: Round, over: Event) -> None:
         backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
-        while not self._ending.is_set():
+        while not self._ends(over):
             try:
-                self._fence(one)
-                self._write(fencing_records(one.connector, one.tasks))
+                if self._fence(one, over) and not self._ends(over):
+                    self._write(fencing_records(one.connector, one.tasks))
                 return
             except HeadwaterError as error:
                 delay = backoff.next()
@@ -98,16 +109,24 @@ class Fencing:
                     one.connector, delay, error,
                 )  # fmt: skip
                 with self._lock:
-                    self._troubles[one.connector] = f"earlier tasks could not be fenced off yet: {error}"
+                    if not over.is_set():
+                        self._troubles[one.connector] = f"earlier tasks could not be fenced off yet: {error}"
                 if backoff.attempts > 2:
                     return  # the config may have changed meanwhile: the reconciler asks again
-                self._ending.wait(delay)
+                over.wait(delay)
 
-    def _fence(self, one: Round) -> None:
+    def _ends(self, over: Event) -> bool:
+        return over.is_set() or not self._leads()
+
+    def _fence(self, one: Round, over: Event) -> bool:
+        """False: it was given up."""
         if one.earlier == one.tasks == 1:
-            return  # the one task fences its predecessor itself
+            return True  # the one task fences its predecessor itself
         around = self._around
         with connector_log(around.log, around.settings, around.data_dir, one.raw) as the_log:
             for number in range(one.earlier):
+                if self._ends(over):
+                    return False
                 with closing(the_log.producer(transactional_id(around.settings, one.connector, number))) as producer:
                     producer.init_transactions()
+        return True

@@ -28,7 +28,7 @@ class Leading:
         self._writer = writer
         self._wake = wake
         self._policy = SessionPolicy.of(expand(around.settings))
-        self._fencing = Fencing(around, self._write, wake)
+        self._fencing = Fencing(around, self._write, wake, writer.leads)
         self._since: tuple[int, str] | None = None
         self._waiting: dict[str, float] = {}
 
@@ -58,7 +58,7 @@ class Leading:
         """This worker leads no more."""
         if self._since is not None:
             self._since = None
-            self._fencing.want({})
+            self._fencing.stop()
             self._writer.release()
 
     def _fence(self, wanted: Wanted, runs_anywhere: Callable[[str], bool]) -> None:

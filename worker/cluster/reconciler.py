@@ -134,8 +134,8 @@ class Reconciler:
             self._rounds.notify_all()
         self._awake.set()
         if self._thread.is_alive():
-            self._leading.stop()
             self._thread.join(STOP_S)
+            self._leading.stop()
 
     def leave(self) -> None:
         """Call it when nothing runs here any more: others learn that, then they may have what this worker had."""

@@ -73,3 +73,42 @@ def test_a_round_fences_every_id_that_was_used_and_writes_the_new_count(tmp_path
     assert topic.connectors()["counter"].fenced == 1
     assert fencing.troubles() == {}
     log.close()
+
+
+@pytest.mark.parametrize("how", ["lost", "told"])
+def test_a_round_ends_with_the_leadership(tmp_path: Path, how: str) -> None:
+    """The tasks that the next leader starts use the same ids."""
+    log = open_log({}, tmp_path)
+    log.create_topic("numbers", 1, {})
+    live = [log.producer(f"headwater-counter-{n}") for n in range(3)]
+    for producer in live:
+        producer.init_transactions()
+        producer.begin()
+        producer.send([Message("numbers", None, b"live")])
+    changes: list[int] = []
+    written: list[object] = []
+    around = Surroundings(log, {}, tmp_path, "here:1", InternalTopics(configs="configs"))
+    asked = 0
+
+    def leads() -> bool:
+        """Before the round, before the first id, and then no more."""
+        nonlocal asked
+        asked += 1
+        if how == "told" and asked == 3:
+            fencing.stop()
+        return how == "told" or asked < 3
+
+    fencing = Fencing(around, written.append, lambda: changes.append(1), leads)
+    fencing.want({"counter": Round.of(Configured("counter", RAW, fenced=3, new_tasks=True), plan({}))})
+    end = time.monotonic() + 60
+    while not changes and time.monotonic() < end:
+        time.sleep(0.01)
+    with pytest.raises(Fenced):
+        live[0].commit()
+    if how == "lost":
+        live[1].commit()
+    live[2].commit()
+    assert written == [] and fencing.troubles() == {}
+    for producer in live:
+        producer.close()
+    log.close()
