@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from headwater.worker.api import ConfigError, Problem
 from headwater.worker.config.secrets import expand
-from headwater.worker.log.contract import Log
+from headwater.worker.log.contract import Log, MessageRefused
 from headwater.worker.observe.log_levels import level_number
 from headwater.worker.runtime.plugin_process import run_plugin_call
 from headwater.worker.runtime.task_spec import transactional_id
@@ -20,6 +20,7 @@ from .config_records import Records, config_messages
 from .config_topic import Configured, RestartRequest, TargetState
 from .config_writer import ConfigWriter
 from .connector_log import connector_log
+from .leading import not_written
 from .offsets import Offset, alter_sink, alter_source, source_offsets
 from .reconciler import Reconciler
 from .refusals import NotLeader, NotNow, NotThere, NotValid
@@ -33,6 +34,8 @@ __all__ = ["Changes"]
 log = logging.getLogger(__name__)
 
 FENCED_WITHIN_S = 20.0
+TROUBLED_S = 5.0
+"""After so long whoever waits is told what is wrong, where something is."""
 ENDED_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.3
 
@@ -159,27 +162,30 @@ class Changes:
             self._write(records.logger_records(logger, level.upper()))
 
     def put_task_configs(self, name: str, configs: Sequence[Mapping[str, str]]) -> None:
-        """The connector's owner has planned it anew."""
+        """The connector's owner has planned it anew. Raises `NotValid` where the plan cannot be written down."""
         with self._leading():
             connector = self._connector(name)
             known = list(connector.tasks) == [dict(config) for config in configs]
             if connector.target == "STOPPED" or (known and connector.planned and not connector.inconsistent):
                 return  # asked twice, or too late
-            self._write(records.task_records(name, configs))
+            try:
+                self._write(records.task_records(name, configs))
+            except MessageRefused as error:
+                raise NotValid(not_written(error)) from error
             self._reconciler.wake()
 
     def fence(self, name: str) -> None:
         """Returns when no earlier task of the source can write any more. Raises `NotNow` where that takes too long."""
-        deadline = time.monotonic() + FENCED_WITHIN_S
+        began = time.monotonic()
         while True:
             with self._leading():
                 connector = self._connector(name)
                 plan = plan_of(self._wanted, Build(name, self._wanted.generation(name)), connector.raw)
             if plan is not None and not to_fence(connector, plan):
                 return
-            if time.monotonic() > deadline:
-                why = self._wanted.troubles.get(name, "earlier ones still run")
-                raise NotNow(f"tasks of {name} cannot start yet: {why}")
+            why = self._wanted.troubles.get(name, "")
+            if time.monotonic() - began > (TROUBLED_S if why else FENCED_WITHIN_S):
+                raise NotNow(f"tasks of {name} cannot start yet: {why or 'earlier ones still run'}")
             time.sleep(LOOK_EVERY_S)
 
     def alter_offsets(self, name: str, offsets: Sequence[Offset] | None) -> None:

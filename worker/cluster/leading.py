@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from headwater.worker.config.secrets import expand
+from headwater.worker.log.contract import MessageRefused
 
 from .config_records import Records, config_messages, session_key_records, task_records
 from .config_writer import ConfigWriter
 from .fencing import Fencing, Round
 from .session_keys import SessionKey, SessionPolicy
-from .state import Wanted, builds, plan_of, plans_to_commit, to_fence
+from .state import Build, Wanted, builds, plan_of, plans_to_commit, to_fence
 from .surroundings import Surroundings
 
-__all__ = ["Leading"]
+__all__ = ["Leading", "Refuse", "not_written"]
+
+Refuse = Callable[[Build, Sequence[Mapping[str, str]], str], None]
+"""Say of a plan, by its tasks, why it can never be written down."""
 
 GIVEN_UP_WITHIN_S = 15.0
 """So long earlier tasks may take to end in good order, wherever they run, before they are fenced off all the same."""
@@ -23,10 +27,11 @@ GIVEN_UP_WITHIN_S = 15.0
 class Leading:
     """`act` belongs to one thread."""
 
-    def __init__(self, around: Surroundings, writer: ConfigWriter, wake: Callable[[], None]) -> None:
+    def __init__(self, around: Surroundings, writer: ConfigWriter, wake: Callable[[], None], refuse: Refuse) -> None:
         self._around = around
         self._writer = writer
         self._wake = wake
+        self._refuse = refuse
         self._policy = SessionPolicy.of(expand(around.settings))
         self._fencing = Fencing(around, self._write, wake, writer.leads)
         self._since: tuple[int, str] | None = None
@@ -50,7 +55,10 @@ class Leading:
             self._write(session_key_records(self._policy.new_key(now_ms)))
             self._wake()
         for name, tasks in plans_to_commit(wanted).items():
-            self._write(task_records(name, tasks))
+            try:
+                self._write(task_records(name, tasks))
+            except MessageRefused as error:  # all others go on
+                self._refuse(Build(name, wanted.generation(name)), tasks, not_written(error))
             self._wake()
         self._fence(wanted, runs_anywhere)
 
@@ -81,3 +89,11 @@ class Leading:
 
     def _write(self, changes: Records) -> None:
         self._writer.write(config_messages(self._around.topics.configs, changes))
+
+
+def not_written(error: MessageRefused) -> str:
+    """What a user is told of a plan that the config topic does not take."""
+    return (
+        f"how its work is split cannot be written down, so none of it is started anew: {error}. Change its config, or "
+        "the topic's max.message.bytes, and restart it"
+    )

@@ -9,7 +9,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
@@ -24,6 +25,26 @@ log = logging.getLogger(__name__)
 
 _ANSWER_S: Final = 90.0
 _PAUSE_S: Final = 1.0
+_NEVER: Final = 400
+"""The status by which the leader says that asking again is in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """`why`: the leader did not do it when it was asked last, `failures` times in a row."""
+
+    connector: str
+    what: str
+    leader_url: str
+    failures: int = 0
+    why: str = ""
+    passing: bool = False
+
+    @property
+    def trouble(self) -> str:
+        if not self.why or (self.passing and self.failures < 2):
+            return ""
+        return f"the leader of this cluster, {self.leader_url}, has not {self.what} yet, and is asked again: {self.why}"
 
 
 class Peers:
@@ -37,51 +58,95 @@ class Peers:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
         )
         self._lock = threading.Lock()
-        self._asking: set[str] = set()
-        self._told: set[str] = set()
+        self._running: set[str] = set()
+        self._asked: dict[str, _Asked] = {}
 
     def give_tasks(
-        self, leader_url: str, connector: str, tasks: Sequence[Mapping[str, str]], key: SessionKey | None
-    ) -> None:
-        """The leader shall write down how the connector's work is split."""
-        self._ask("POST", leader_url, f"/connectors/{quote(connector, safe='')}/tasks", [dict(t) for t in tasks], key)
+        self,
+        leader_url: str,
+        connector: str,
+        tasks: Sequence[Mapping[str, str]],
+        key: SessionKey | None,
+        refused: Callable[[str], None] = lambda why: None,
+    ) -> str:
+        """The leader shall write down how the connector's work is split. `refused(why)` is called where it says that
+        it never will. Returns a name for what is asked."""
+        asked = _Asked(connector, "written down how its work is split", leader_url)
+        body = orjson.dumps([dict(t) for t in tasks])
+        return self._ask("POST", f"/connectors/{quote(connector, safe='')}/tasks", asked, body, key, refused)
 
-    def fence(self, leader_url: str, connector: str, key: SessionKey | None) -> None:
-        """The leader shall see to it that no earlier task of the connector writes any more."""
-        self._ask("PUT", leader_url, f"/connectors/{quote(connector, safe='')}/fence", None, key)
+    def fence(self, leader_url: str, connector: str, key: SessionKey | None) -> str:
+        """The leader shall see to it that no earlier task of the connector writes any more. Returns a name likewise."""
+        asked = _Asked(connector, "fenced off its earlier tasks", leader_url)
+        return self._ask("PUT", f"/connectors/{quote(connector, safe='')}/fence", asked, b"", key, lambda why: None)
 
-    def _ask(self, method: str, url: str, path: str, body: object, key: SessionKey | None) -> None:
-        what = f"{method} {path}"
+    def troubles(self) -> dict[str, str]:
+        """What the leader has not done when it was asked last, and why, by connector."""
         with self._lock:
-            if what in self._asking or not url:
-                return
-            self._asking.add(what)
-        data = b"" if body is None else orjson.dumps(body)
+            return {one.connector: one.trouble for one in self._asked.values() if one.trouble}
+
+    def forget_all_but(self, asked: Collection[str]) -> None:
+        """Nothing else is wanted any more."""
+        with self._lock:
+            self._asked = {name: one for name, one in self._asked.items() if name in asked}
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        asked: _Asked,
+        data: bytes,
+        key: SessionKey | None,
+        refused: Callable[[str], None],
+    ) -> str:
+        name, url = f"{method} {path}", asked.leader_url
+        with self._lock:
+            before = self._asked.get(name)
+            self._asked[name] = asked if before is None else replace(before, leader_url=url)
+            if name in self._running or not url:
+                return name
+            self._running.add(name)
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers |= signature_headers(key, data, self._policy)
         request = urllib.request.Request(url.rstrip("/") + path, data or None, headers, method=method)  # noqa: S310
         try:
-            threading.Thread(target=self._run, args=(what, request), name="ask-leader", daemon=True).start()
+            threading.Thread(target=self._run, args=(name, request, refused), name="ask-leader", daemon=True).start()
         except RuntimeError as error:
-            self._failed(what, str(error))
-            self._asking.discard(what)
+            self._failed(name, str(error), passing=False)
+            self._running.discard(name)
+        return name
 
-    def _run(self, what: str, request: urllib.request.Request) -> None:
+    def _run(self, name: str, request: urllib.request.Request, refused: Callable[[str], None]) -> None:
         try:
-            with self._opener.open(request, timeout=_ANSWER_S):
-                self._told.discard(what)
-                return
+            with self._opener.open(request, timeout=_ANSWER_S), self._lock:
+                if name in self._asked:
+                    self._asked[name] = replace(self._asked[name], failures=0, why="")
         except urllib.error.HTTPError as error:
-            self._failed(what, f"{error.code} {error.read(2000).decode(errors='replace')}")
+            why = _message(error.read(100_000))
+            self._failed(name, f"{error.code} {why}", passing="rebalance" in why)
+            if error.code == _NEVER:
+                refused(why)
         except (OSError, http.client.HTTPException) as error:
-            self._failed(what, str(error) or type(error).__name__)
+            self._failed(name, str(error) or type(error).__name__, passing=True)
         finally:
             time.sleep(_PAUSE_S)
             with self._lock:
-                self._asking.discard(what)
+                self._running.discard(name)
 
-    def _failed(self, what: str, why: str) -> None:
-        level = logging.DEBUG if what in self._told else logging.WARNING
-        self._told.add(what)
-        log.log(level, "the leader of this cluster did not do %s, it is asked again: %s", what, why)
+    def _failed(self, name: str, why: str, passing: bool) -> None:
+        """`passing`: as while another one becomes leader; told where it lasts."""
+        with self._lock:
+            one = self._asked.get(name)
+            if one is not None:
+                self._asked[name] = replace(one, failures=one.failures + 1, why=why, passing=passing)
+        level = logging.WARNING if one is not None and one.failures == 0 else logging.DEBUG
+        log.log(level, "the leader of this cluster did not do %s, it is asked again: %s", name, why)
+
+
+def _message(body: bytes) -> str:
+    """Of an error's answer, {"error_code","message"}."""
+    try:
+        return str(orjson.loads(body)["message"])
+    except (KeyError, TypeError, ValueError):
+        return body.decode(errors="replace")[:2000]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import BoundedSemaphore, Lock, Thread
 
@@ -67,6 +68,16 @@ class Planner:
             for build in [b for b, plan in self._plans.items() if b.connector == connector and plan.error]:
                 del self._plans[build]
                 self._again_at.pop(build, None)
+
+    def refuse(self, build: Build, tasks: Sequence[Mapping[str, str]], why: str) -> None:
+        """This plan cannot be written down: the connector fails with it until its config changes or it is restarted."""
+        with self._lock:
+            plan = self._plans.get(build)
+            if plan is None or plan.error or plan.tasks != tuple(tasks):
+                return
+            self._plans[build] = replace(plan, error=why, permanent=True)
+        log.error("connector %s has no tasks: %s", build.connector, why)
+        self._on_change()
 
     def _due(self, build: Build, raw: RawConfig) -> bool:
         if build in self._asking:

@@ -56,8 +56,8 @@ class Reconciler:
         self._statuses = statuses
         self._report = None if statuses is None else StatusReport(statuses, around.worker_id)
         self._planner = Planner(around.settings, around.data_dir, self.wake)
-        self._leading = Leading(around, writer, self.wake)
-        self._following = Following(peers)
+        self._leading = Leading(around, writer, self.wake, self._planner.refuse)
+        self._following = Following(peers, self._planner.refuse)
         self._set_level = set_level
         self._awake = threading.Event()
         self._ending = False
@@ -194,7 +194,7 @@ class Reconciler:
             connectors=self._config.connectors(),
             views=self._views.views(),
             plans=self._planner.plans(),
-            troubles=self._leading.troubles(),
+            troubles={**self._following.troubles(), **self._leading.troubles()},
             assigned=self._here(),
             config_offset=self._config.offset,
             lease=self._membership.lease,
@@ -223,6 +223,7 @@ class Reconciler:
         if self._report is not None:
             self._report.tell(wanted, wanted.assigned, snapshot)
         if wanted.assigned.leader:
+            self._following.rest()
             self._leading.act(wanted, self.session_key, self.runs_anywhere)
             self._clean_up(wanted)
         else:
