@@ -150,6 +150,7 @@ class Consumer(Protocol):
 
         `member` = (this task, number of tasks): a static member; one that subscribes in its place fences this one,
         whose `poll` and `commit` then raise `Fenced`. A pattern must match the whole name. Callbacks run inside `poll`.
+        When topics or members change, partitions may be revoked that are assigned again at once.
         """
         ...
 

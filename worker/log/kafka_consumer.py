@@ -22,7 +22,7 @@ from .kafka_admin import Admin
 from .kafka_client_logs import client_logger
 from .kafka_commit import BoundedCommit
 from .kafka_errors import FENCED, UNKNOWN_TOPIC, Connection, refused_settings
-from .kafka_members import Membership
+from .kafka_members import ASSIGNORS, Membership
 from .kafka_offsets import KafkaOffsets, their_partition
 from .kafka_reading import Reading
 from .kafka_topics import KafkaTopics
@@ -92,10 +92,10 @@ class KafkaConsumer:
         self._check_open()
         self._offsets.check_there(offsets)
         self._leave()
-        client = self._started(None)
-        self._let_go(list(self._reading.positions))
+        self._reading.forget(list(self._reading.positions))
         ids = self._topics.ids({partition.topic for partition in offsets})
-        self._take_on(client, offsets, {partition: ids[partition.topic][0] for partition in offsets})
+        self._reading.take_on(offsets, {partition: ids[partition.topic][0] for partition in offsets})
+        self._read()
         self._watch.follow({partition.topic for partition in offsets}, None)
 
     def subscribe(
@@ -111,7 +111,8 @@ class KafkaConsumer:
             raise LogError(f"member {index} of {members} is not possible")
         group = self._needed_group()
         self._leave()
-        self._let_go(list(self._reading.positions))
+        self._reading.forget(list(self._reading.positions))
+        self._drop_client()
         self._membership = Membership(self._settings, self._admin, group, member)
         self._first = True
         self._callbacks = (on_assigned, on_revoked)
@@ -151,12 +152,8 @@ class KafkaConsumer:
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._reading.check(offsets)
-        client = self._started(None)
-        ids = {partition: self._reading.ids[partition] for partition in offsets}
-        paused = self._reading.paused & offsets.keys()
-        self._let_go(list(offsets))
-        self._take_on(client, offsets, ids)
-        self.pause(paused)
+        self._reading.positions.update(offsets)
+        self._read()
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         chosen = self._reading.check(partitions)
@@ -233,7 +230,8 @@ class KafkaConsumer:
         on_assigned, on_revoked = self._callbacks
         if gone:
             on_revoked(sorted(gone))
-            self._let_go(gone)
+            self._reading.forget(gone)
+            self._read()
         added = self._given - self._reading.positions.keys()
         if not added:
             return
@@ -244,7 +242,8 @@ class KafkaConsumer:
         new = {p: ids[p.topic][0] for p in sorted(added) if p.partition < ids.get(p.topic, ("", 0))[1]}
         if not new:
             return
-        self._take_on(self._started(None), self._starts(new, on_assigned(new)), new)
+        self._reading.take_on(self._starts(new, on_assigned(new)), new)
+        self._read()
         self._watch.learn(ids)
 
     def _find_out(self) -> None:
@@ -299,8 +298,8 @@ class KafkaConsumer:
             raise self._connection.error(error, f"group {self._group} could not be joined") from error
 
     def _on_given(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
-        self._given.update(TopicPartition(place.topic, place.partition) for place in places)
-        client.incremental_assign([])
+        self._given = {TopicPartition(place.topic, place.partition) for place in places}
+        client.assign([])
         if self._membership is not None:
             self._membership.know(client)
 
@@ -314,7 +313,7 @@ class KafkaConsumer:
                 self._callbacks[1](read)
         finally:
             self._reading.forget(read)
-            client.incremental_unassign([their_partition(partition) for partition in read])
+            client.unassign()
 
     def _on_lost(self, client: confluent_kafka.Consumer, places: list[confluent_kafka.TopicPartition]) -> None:
         _librdkafka.warning(
@@ -325,16 +324,13 @@ class KafkaConsumer:
         self._suspect = True
         self._on_taken(client, places)
 
-    def _take_on(
-        self, client: confluent_kafka.Consumer, offsets: Mapping[TopicPartition, int], ids: Mapping[TopicPartition, str]
-    ) -> None:
-        client.incremental_assign([their_partition(partition, offset) for partition, offset in offsets.items()])
-        self._reading.take_on(offsets, ids)
-
-    def _let_go(self, partitions: Sequence[TopicPartition]) -> None:
-        if partitions:
-            self._started(None).incremental_unassign([their_partition(partition) for partition in partitions])
-            self._reading.forget(partitions)
+    def _read(self) -> None:
+        """Read what is taken on, each partition at its position."""
+        client = self._started(None)
+        positions, paused = self._reading.positions, self._reading.paused
+        client.assign([their_partition(partition, offset) for partition, offset in positions.items()])
+        if paused:
+            client.pause([their_partition(partition) for partition in paused])
 
     def _leave(self) -> None:
         """Out of the group, so that nobody waits for this member's session to end."""
@@ -364,7 +360,7 @@ class KafkaConsumer:
             "enable.auto.offset.store": "false",
             "enable.partition.eof": "true",
             "isolation.level": str(self._isolation),
-            "partition.assignment.strategy": "cooperative-sticky",
+            "partition.assignment.strategy": ASSIGNORS,
             "auto.offset.reset": "earliest",
             "error_cb": self._heard,
         }

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 warnings.filterwarnings("ignore", r"list_groups\(\) is deprecated", DeprecationWarning)
 
+ASSIGNORS: Final = "roundrobin,range"
+"""Eager ones. A cooperative rebalance takes two rounds, and a static member that dies between them and comes back is
+given what the first round left it, without a second one: nobody ever reads the partitions that were to move."""
 _REQUEST_S: Final = 20.0
 _REMOVE_S: Final = 30.0
 _LEAVE_S: Final = 5.0
@@ -109,7 +112,7 @@ class Membership:
             "group.id": self._group,
             "group.instance.id": instance,
             "enable.auto.commit": "false",
-            "partition.assignment.strategy": "cooperative-sticky",
+            "partition.assignment.strategy": ASSIGNORS,
             "log_level": 0,
         }
         client = confluent_kafka.Consumer(given)

@@ -104,7 +104,7 @@ OWNED: Final[Mapping[str, str]] = {
     "group.instance.id": "it tells the incarnations of one task apart",
     "group.protocol": "static membership with the classic protocol",
     "group.remote.assignor": "static membership with the classic protocol",
-    "partition.assignment.strategy": "cooperative-sticky, so that few partitions move",
+    "partition.assignment.strategy": "static members that die while others change must leave no partition unread",
     "enable.auto.commit": "offsets are stored when the view has flushed",
     "auto.commit.interval.ms": "offsets are stored when the view has flushed",
     "enable.auto.offset.store": "offsets are stored when the view has flushed",

@@ -123,7 +123,7 @@ class Intake:
             before = self._next.get(tp)
             if before is None or at <= before:
                 continue
-            limit = max(before, self.limits.get(tp, at))
+            limit = before if self.paused else max(before, self.limits.get(tp, at))
             if at > limit:
                 back[tp] = at = limit
             if at > before:
@@ -133,8 +133,8 @@ class Intake:
             messages = [m for m in messages if m.offset < back.get(_place(m), m.offset + 1)]
             self._consumer.seek(back)
             self.hold()
-        elif self.limits:
-            self.hold()
+        elif self.limits or self.paused:
+            self.hold()  # also what was assigned just now
         return messages, first, moved
 
     def lags(self) -> dict[TopicPartition, int]:

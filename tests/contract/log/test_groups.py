@@ -142,7 +142,6 @@ def test_a_pattern_takes_topics_that_appear_later(log: Log, log_factory: LogFact
     found += drain(log, consumer)
     assert values(found) == [b"v"]
     assert set(member.assigned) == set(partitions_of(log, f"{prefix}.a", f"{prefix}.b"))
-    assert member.revoked == []
     consumer.close()
 
 
@@ -155,8 +154,8 @@ def test_a_deleted_topic_is_revoked_and_a_new_one_of_its_name_assigned(
     poll_until(consumer, lambda: len(member.assigned) == 2, "both topics")
     old_id = member.assigned[TopicPartition(deleted, 0)]
     log.delete_topic(deleted)
-    poll_until(consumer, lambda: member.revoked == [TopicPartition(deleted, 0)], "revoked")
-    assert set(consumer.position()) == {TopicPartition(kept, 0)}
+    poll_until(consumer, lambda: set(consumer.position()) == {TopicPartition(kept, 0)}, "the deleted one is let go")
+    assert member.assigned.keys() == {TopicPartition(kept, 0)}
     log.create_topic(deleted, 1, {})
     write(log, [Message(deleted, b"k", b"new"), Message(kept, b"k", b"kept")])
     found: list[Message] = []

@@ -122,3 +122,15 @@ def test_pause_and_barrier_together(tmp_path: Path) -> None:
     taken.hold()
     assert read(taken) == [0, 1, 2]
     log.close()
+
+
+def test_what_is_assigned_during_a_pause_is_not_read(tmp_path: Path) -> None:
+    log = filled(tmp_path, 10)
+    taken = intake(log)
+    taken.paused = True  # and nobody has told the consumer
+    assert read(taken) == []
+    assert taken.position == {TP: 0}
+    taken.paused = False
+    taken.hold()
+    assert read(taken) == list(range(10))
+    log.close()
