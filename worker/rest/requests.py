@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from starlette.requests import Request
 
 MAX_BODY: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 64
+_LONE_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Where one may be; a whole pair begins so as well."""
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -90,7 +93,18 @@ async def json_body(request: Request, required: bool = True) -> Any:
         raise HttpError(400, f"the body is not JSON: {error}") from error
     if _deeper(value, MAX_DEPTH):
         raise HttpError(400, f"the JSON is nested more than {MAX_DEPTH} levels deep")
+    if _LONE_HALF.search(data) and not _is_unicode(value):
+        raise HttpError(400, "the body holds half a character: an escape \\ud800 to \\udfff without its other half")
     return value
+
+
+def _is_unicode(value: Any) -> bool:
+    """JSON can write down halves of surrogate pairs, which are no text: neither an answer nor the log takes them."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

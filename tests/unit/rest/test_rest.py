@@ -115,6 +115,9 @@ def test_secrets_are_not_shown(client: httpx.Client, worker: Standalone, config:
         (b"", "application/json", 400, "no body"),
         (b'"x"', "application/json", 400, "a connector is created from"),
         (b'{"name": "x", "config": {"a": [1]}}', "application/json", 400, "option a is neither"),
+        (b'{"name": "x\\ud83d", "config": {}}', "application/json", 400, "half a character"),
+        (b'{"name": "x", "config": {"a": "\\uDE00"}}', "application/json", 400, "half a character"),
+        (b'{"name": "\\ud83d\\ude00", "config": 1}', "application/json", 400, "a config is a JSON object"),
         (b" " * (8 * 1024 * 1024 + 1), "application/json", 413, "larger than 8 MiB"),
     ],
 )
