@@ -155,7 +155,7 @@ class _Difference:
         return difference(self._source, self._view.rows(), self._view.tables)
 
 
-def _wait_until(what_is_wrong: Callable[[], str], message: str, timeout_s: float = 240) -> None:
+def _wait_until(what_is_wrong: Callable[[], str], message: str, timeout_s: float = 600) -> None:
     """Until it answers ''."""
     deadline = time.monotonic() + timeout_s
     while True:

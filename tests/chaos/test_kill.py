@@ -47,7 +47,7 @@ def seed() -> int:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("log", "views"),
     [("embedded", "postgres+latest-state"), ("kafka", "postgres+change-log")],

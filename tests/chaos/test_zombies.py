@@ -85,7 +85,7 @@ def pid_of(supervisor: Supervisor, connector: str) -> int:
 
 def stop_where(pid: int, here: Callable[[], bool]) -> None:
     """SIGSTOP to the process where, while it stands still, `here` holds."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.02)  # what it has sent is seen by its servers

@@ -87,7 +87,7 @@ class ConnectWorker(Server):
     def running(self) -> bool:
         return self._process is not None
 
-    def start(self, timeout_s: float = 120) -> Self:
+    def start(self, timeout_s: float = 300) -> Self:
         """Returns once the worker has joined its group and takes connectors."""
         properties = self.folder / "worker.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
@@ -120,7 +120,7 @@ class ConnectWorker(Server):
             raise ConnectError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
         return json.loads(text) if text else None
 
-    def create(self, name: str, config: Mapping[str, str], timeout_s: float = 120) -> None:
+    def create(self, name: str, config: Mapping[str, str], timeout_s: float = 300) -> None:
         """Make the connector, or give it another config, and wait until it and all of its tasks run."""
         self._settled("PUT", f"/connectors/{name}/config", dict(config))
         self.wait_for_state(name, "RUNNING", timeout_s)
@@ -133,7 +133,7 @@ class ConnectWorker(Server):
             return []  # no state has been written so far
         return [status["connector"]["state"], *(task["state"] for task in status["tasks"])]
 
-    def wait_for_state(self, name: str, state: str, timeout_s: float = 120) -> None:
+    def wait_for_state(self, name: str, state: str, timeout_s: float = 300) -> None:
         """RUNNING counts from the first task on; after a `kill` it may be the dead worker's word.
 
         Raises `ConnectError` where one fails or the time is over.
@@ -146,12 +146,12 @@ class ConnectWorker(Server):
                 raise ConnectError(f"{name} is not {state} but {told}\n{self.tail()}")
             time.sleep(0.1)
 
-    def stop_connector(self, name: str, timeout_s: float = 120) -> None:
+    def stop_connector(self, name: str, timeout_s: float = 300) -> None:
         """Its tasks end and their offsets are stored; the connector stays, STOPPED."""
         self._settled("PUT", f"/connectors/{name}/stop")
         self.wait_for_state(name, "STOPPED", timeout_s)
 
-    def resume_connector(self, name: str, timeout_s: float = 120) -> None:
+    def resume_connector(self, name: str, timeout_s: float = 300) -> None:
         self._settled("PUT", f"/connectors/{name}/resume")
         self.wait_for_state(name, "RUNNING", timeout_s)
 
@@ -168,7 +168,7 @@ class ConnectWorker(Server):
         """Of a stopped connector; in the form of `offsets`."""
         self._settled("PATCH", f"/connectors/{name}/offsets", {"offsets": list(offsets)})
 
-    def _settled(self, method: str, path: str, body: object = None, timeout_s: float = 60) -> Any:
+    def _settled(self, method: str, path: str, body: object = None, timeout_s: float = 240) -> Any:
         """While the group rebalances the worker answers 409: asked again."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -123,7 +123,7 @@ class KafkaServer(Server):
         if spawn(command, self.log).wait() != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{self.log.read_text()[-3000:]}")
 
-    def start(self, timeout_s: float = 180) -> Self:
+    def start(self, timeout_s: float = 400) -> Self:
         self._launch(self._java("kafka.Kafka", str(self._properties)), self._answers, (KafkaException,), timeout_s)
         return self
 

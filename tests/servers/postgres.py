@@ -102,7 +102,7 @@ class PostgresServer(Server):
         if spawn(command, self.log).wait() != 0:
             raise RuntimeError(f"initdb failed:\n{self.log.read_text()}")
 
-    def start(self, timeout_s: float = 60) -> Self:
+    def start(self, timeout_s: float = 240) -> Self:
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         command: list[str | Path] = [self.bin / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
         command += ["-h", "127.0.0.1"]
@@ -114,7 +114,7 @@ class PostgresServer(Server):
     def _answers(self) -> None:
         psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
 
-    def stop(self, how: signal.Signals | None = None, timeout_s: float = 60) -> None:
+    def stop(self, how: signal.Signals | None = None, timeout_s: float = 240) -> None:
         """SIGINT: fast shutdown, the default. SIGQUIT: immediate, with crash recovery at the next start."""
         super().stop(how, timeout_s)
 
@@ -144,7 +144,7 @@ class PostgresServer(Server):
                 "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = %s AND active",
                 [name],
             )
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while time.monotonic() < deadline:
                 try:
                     connection.execute(

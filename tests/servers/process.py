@@ -83,7 +83,7 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while any(map(_lives, children)) and time.monotonic() < deadline:
         time.sleep(0.01)
 

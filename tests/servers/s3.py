@@ -66,7 +66,7 @@ class S3Server(Server):
             "AWS_DEFAULT_REGION": self.region,
         }
 
-    def start(self, timeout_s: float = 60) -> Self:
+    def start(self, timeout_s: float = 240) -> Self:
         """Returns once it answers."""
         command: list[str | Path] = [self.program, "--port", f"127.0.0.1:{self.port}", "--health", HEALTH]
         command += ["--region", self.region, *self.options, "posix", self.data]

@@ -65,7 +65,7 @@ class Server(ABC):
                     raise RuntimeError(f"{self.title} did not start: {error}\n{self.tail()}") from error
             time.sleep(0.05)
 
-    def stop(self, how: signal.Signals | None = None, timeout_s: float = 60) -> None:
+    def stop(self, how: signal.Signals | None = None, timeout_s: float = 240) -> None:
         """In good order, unless `how` says otherwise."""
         if self._process is not None:
             self._process.send_signal(how or self.graceful)

@@ -38,7 +38,7 @@ class WorkerProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, *options: str, ready_s: float = 120, stderr: IO[bytes] | None = None) -> WorkerProcess:
+    def start(self, *options: str, ready_s: float = 300, stderr: IO[bytes] | None = None) -> WorkerProcess:
         """Returns once REST answers."""
         command = [*COMMAND, *self._started_by(), *self.options, *options]
         with self.log.open("ab") as log:
@@ -71,7 +71,7 @@ class WorkerProcess:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def get(self, path: str, patience_s: float = 60) -> Any:
+    def get(self, path: str, patience_s: float = 240) -> Any:
         """Asked again where the answer is "try again": a busy machine's broker may be away for a moment."""
         deadline = time.monotonic() + patience_s
         while True:
@@ -111,7 +111,7 @@ class WorkerProcess:
             self._process.wait()
             self._process = None
 
-    def stop(self, timeout_s: float = 60) -> int:
+    def stop(self, timeout_s: float = 240) -> int:
         """SIGTERM and wait; the exit status."""
         if self._process is None:
             return 0

@@ -145,7 +145,7 @@ def measured(worker: WorkerProcess, name: str, connector: str) -> float:
     return found[-1] if found else -1
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 300) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it does not come about"

@@ -181,7 +181,7 @@ def everything(database: Database, expressions: dict[str, str], after_id: int) -
 
 def wait_until_equal(source: Database, view: Database, after_id: int, worker: WorkerProcess) -> None:
     expected = everything(source, {n: k.source.format(f'"{n}"') for n, k in KINDS.items()}, after_id)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         found = everything(view, {n: k.view.format(f'"{n}"') for n, k in KINDS.items()}, after_id)
         if found.keys() == expected.keys():

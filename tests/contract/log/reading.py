@@ -34,7 +34,7 @@ def write_transaction(
     producer.close()
 
 
-def settle(log: Log, partitions: Iterable[TopicPartition], timeout_s: float = 60.0) -> None:
+def settle(log: Log, partitions: Iterable[TopicPartition], timeout_s: float = 240.0) -> None:
     """Wait until the transactions that have ended are over for readers too: brokers write their end a moment later."""
     chosen = list(partitions)
 
@@ -45,7 +45,7 @@ def settle(log: Log, partitions: Iterable[TopicPartition], timeout_s: float = 60
 
 
 def drain(
-    log: Log, consumer: Consumer, most: int = 500, timeout_s: float = 60.0, settled: bool = True
+    log: Log, consumer: Consumer, most: int = 500, timeout_s: float = 240.0, settled: bool = True
 ) -> list[Message]:
     """Poll until every assigned partition is read to the end that it has now."""
     if settled:

@@ -120,7 +120,7 @@ def test_members_share_every_partition_once(log: Log, log_factory: LogFactory, m
             and len({(m.topic, m.partition, m.offset) for m in found}) == 150
         )
 
-    eventually(all_assigned, 60.0, "8 partitions, each at one member, and 150 records")
+    eventually(all_assigned, 240.0, "8 partitions, each at one member, and 150 records")
     assert {p for member in members for p in member.assigned} == set(partitions_of(log, *topics))
     assert len(found) == 150 or log_factory.brokers, "what was read but not committed is read again by the next owner"
     for consumer in consumers:

@@ -219,7 +219,7 @@ class LogMachine(RuleBasedStateMachine):
         if hasattr(self, "log"):
             found = self.log.committed(self.group)
             if self.factory.brokers and found != self.committed:  # brokers write a transaction's end a moment later
-                eventually(lambda: self.log.committed(self.group) == self.committed, 30.0, f"offsets {self.committed}")
+                eventually(lambda: self.log.committed(self.group) == self.committed, 120.0, f"offsets {self.committed}")
             else:
                 assert found == self.committed
 

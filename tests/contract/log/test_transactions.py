@@ -28,7 +28,7 @@ def test_records_and_offsets_appear_together(log: Log, log_factory: LogFactory, 
     producer.commit()
     assert len(read_all(reader, topic)) == 20
     assert values(read_all(reader, positions)) == [b"20"]
-    eventually(lambda: reader.committed(group) == {where: 20}, 60.0, "the group's offset")
+    eventually(lambda: reader.committed(group) == {where: 20}, 240.0, "the group's offset")
     producer.close()
 
 
@@ -43,7 +43,7 @@ def test_an_aborted_transaction_never_shows(log: Log, log_factory: LogFactory, m
         producer.commit() if keep else producer.abort()
     producer.close()
     assert values(read_all(log, topic)) == [b"1", b"3"]
-    eventually(lambda: log.committed(group) == {TopicPartition(topic, 0): 3}, 60.0, "the group's offset")
+    eventually(lambda: log.committed(group) == {TopicPartition(topic, 0): 3}, 240.0, "the group's offset")
 
 
 def test_close_aborts_what_is_open(log: Log, log_factory: LogFactory, make_topic: Callable[..., str]) -> None:

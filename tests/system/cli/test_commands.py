@@ -38,7 +38,7 @@ def call(scene: Scene) -> Callable[..., subprocess.CompletedProcess[str]]:
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 120) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 300) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen"

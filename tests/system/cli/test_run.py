@@ -19,14 +19,14 @@ from .conftest import Scene
 pytestmark = pytest.mark.system
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 120) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 300) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.1)
 
 
-def run(scene: Scene, *options: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run(scene: Scene, *options: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
     files = [str(scene.source_file), str(scene.view_file)]
     command = [*COMMAND, "run", *files, "--data", str(scene.folder / "data"), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)

@@ -122,8 +122,8 @@ def test_it_replicates_into_the_database_and_the_bucket(
         current = json.loads(bucket_made.get_object(Bucket="lake", Key="nyc/current.json")["Body"].read())
         return [file for file in current["tables"].get("flights", {}).get("files", ()) if file]
 
-    eventually(lambda: rows() == 300, 180)
-    eventually(files, 180)
+    eventually(lambda: rows() == 300, 400)
+    eventually(files, 400)
     check = SERVICES["worker-1"]["healthcheck"]["test"]
     script = check[-1].replace("8083", str(two.port))
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -36,7 +36,7 @@ class Asker:
         def said() -> bool:
             return all(part(answer_of(worker, path)) == wanted for worker in self.cluster.alive)
 
-        eventually(said, 120)
+        eventually(said, 300)
 
 
 def answer_of(worker: MemberProcess, path: str) -> Any:
@@ -60,7 +60,7 @@ def test_asked_of_any_worker(three: Cluster) -> None:
     ask("PUT", f"{counter}/config", scene.source(tasks_max=2))
     ask("PUT", f"{view}/config", scene.sink())
     three.settled(wanted)
-    eventually(lambda: scene.rows() == Counter(once_each(200)), 120)
+    eventually(lambda: scene.rows() == Counter(once_each(200)), 300)
 
     for _ in three.workers:
         ask("PUT", f"{counter}/pause")
@@ -79,7 +79,7 @@ def test_asked_of_any_worker(three: Cluster) -> None:
     ask("PUT", f"{counter}/resume")
     three.settled(wanted)
     twice = Counter(once_each(200)) + Counter(once_each(300))
-    eventually(lambda: scene.numbers() == twice and scene.rows() == twice, 120)
+    eventually(lambda: scene.numbers() == twice and scene.rows() == twice, 300)
     ask("PUT", f"{counter}/stop")
     ask.all_say(f"{counter}/status", ["STOPPED"], states)
     ahead = [{"partition": {"task": task}, "offset": {"format": 1, "n": 400 + task}} for task in (0, 1)]
@@ -88,7 +88,7 @@ def test_asked_of_any_worker(three: Cluster) -> None:
     make_upstream(scene.upstream, 500)
     ask("PUT", f"{counter}/resume")
     twice += Counter(range(402, 501))
-    eventually(lambda: scene.numbers() == twice and scene.rows() == twice, 120)
+    eventually(lambda: scene.numbers() == twice and scene.rows() == twice, 300)
 
     before = three.settled(wanted)
     for key in before:
@@ -96,7 +96,7 @@ def test_asked_of_any_worker(three: Cluster) -> None:
         assert moved(before, after) == {key}
         before = after
     ask("POST", f"{counter}/restart?includeTasks=true")
-    eventually(lambda: len(moved(before, three.told(three.workers[0]))) == 2, 120)
+    eventually(lambda: len(moved(before, three.told(three.workers[0]))) == 2, 300)
     assert moved(before, three.settled(wanted)) == {(scene.counter, 0), (scene.counter, 1)}
     levels_and_topics(three, ask, counter)
 
@@ -111,7 +111,7 @@ def test_asked_of_any_worker(three: Cluster) -> None:
 def restarted_task(three: Cluster, ask: Asker, key: tuple[str, int], wanted: dict[str, int]) -> Any:
     before = three.settled(wanted)
     ask("POST", f"/connectors/{key[0]}/tasks/{key[1]}/restart")
-    eventually(lambda: moved(before, three.told(three.workers[0])), 120)
+    eventually(lambda: moved(before, three.told(three.workers[0])), 300)
     return three.settled(wanted)
 
 
@@ -156,15 +156,15 @@ def test_a_leader_dies_while_it_writes(three: Cluster) -> None:
         for one in askers:
             one.start()
         before = len(done)
-        eventually(lambda before=before: len(done) >= before + 3, 120)  # type: ignore[misc]
+        eventually(lambda before=before: len(done) >= before + 3, 300)  # type: ignore[misc]
         leader.kill()
         before = len(done)
-        eventually(lambda before=before: len(done) >= before + 2, 120)  # type: ignore[misc]
+        eventually(lambda before=before: len(done) >= before + 2, 300)  # type: ignore[misc]
         ending.set()
         for one in askers:
             one.join(120)
         leader.start()
-        eventually(lambda: whole(three, done), 120)
+        eventually(lambda: whole(three, done), 300)
     assert not three.processes()
 
 

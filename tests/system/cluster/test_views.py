@@ -37,7 +37,7 @@ def ended(three: Cluster, by: MemberProcess, view: str, job: str) -> dict[str, A
         told = three.ask(by, "GET", f"/views/{view}/progress")["last"]
         return told if told is not None and told["id"] == job else None
 
-    found: dict[str, Any] = eventually(last, 240)
+    found: dict[str, Any] = eventually(last, 600)
     return found
 
 
@@ -68,7 +68,7 @@ def test_rebuilt_in_a_cluster(three: Cluster, database: Database) -> None:
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
             return Counter()
 
-    eventually(lambda: len(numbers()) > FIRST, 240)
+    eventually(lambda: len(numbers()) > FIRST, 600)
     assert numbers() == Counter(once_each(FIRST))
 
     renamed = config | {
@@ -77,8 +77,8 @@ def test_rebuilt_in_a_cluster(three: Cluster, database: Database) -> None:
         "transforms.renamed.renames": "n:number",
     }
     job = three.ask(next(turns), "POST", f"/views/{view}/rebuild", {"config": renamed})["job"]["id"]
-    victim: MemberProcess = eventually(lambda: works_on_it(three), 120)
-    eventually(lambda: progressed(three, view), 120)
+    victim: MemberProcess = eventually(lambda: works_on_it(three), 300)
+    eventually(lambda: progressed(three, view), 300)
     victim.kill()
     assert len(numbers()) + len(numbers("number")) > FIRST, "the view serves"
     make_upstream(scene.upstream, FIRST + 500)
@@ -87,9 +87,9 @@ def test_rebuilt_in_a_cluster(three: Cluster, database: Database) -> None:
     assert last["outcome"] == "done" and last["generation"] == 2, last
     victim.start()
     three.settled(wanted)
-    eventually(lambda: numbers("number") == Counter(once_each(FIRST + 500)), 240)
+    eventually(lambda: numbers("number") == Counter(once_each(FIRST + 500)), 600)
     for worker in three.workers:
-        eventually(lambda worker=worker: worker.get(f"/views/{view}")["current"] == 2, 120)  # type: ignore[misc]
+        eventually(lambda worker=worker: worker.get(f"/views/{view}")["current"] == 2, 300)  # type: ignore[misc]
 
     job = three.ask(next(turns), "POST", f"/views/{view}/verify", {})["job"]["id"]
     verified = ended(three, next(turns), view, job)
@@ -99,7 +99,7 @@ def test_rebuilt_in_a_cluster(three: Cluster, database: Database) -> None:
     assert back["outcome"] == "done" and back["generation"] == 1, back
     three.settled(wanted)
     make_upstream(scene.upstream, FIRST + 1000)
-    eventually(lambda: numbers() == Counter(once_each(FIRST + 1000)), 240)
+    eventually(lambda: numbers() == Counter(once_each(FIRST + 1000)), 600)
 
 
 def progressed(three: Cluster, view: str) -> bool:

@@ -26,15 +26,15 @@ def test_each_shows_its_own_part_and_all_of_them_the_status(two: Cluster) -> Non
     scene = two.scene
     two.create(scene.source(tasks_max=2))
     two.create(scene.sink(tasks_max=2))
-    eventually(lambda: two.runs(scene.counter, 2) and two.runs(scene.view, 2), 120)
-    eventually(lambda: len({owner for name in (scene.counter, scene.view) for owner in two.owners(name)}) == 2, 120)
+    eventually(lambda: two.runs(scene.counter, 2) and two.runs(scene.view, 2), 300)
+    eventually(lambda: len({owner for name in (scene.counter, scene.view) for owner in two.owners(name)}) == 2, 300)
 
     def tasks(worker: MemberProcess) -> set[tuple[str, str]]:
         return {(s.labels["connector"], s.labels["task"]) for s in samples(worker, "headwater_task_stalled")}
 
     first, second = two.workers
     everything = {(name, number) for name in (scene.counter, scene.view) for number in "01"}
-    eventually(lambda: tasks(first) | tasks(second) == everything and not tasks(first) & tasks(second), 120)
+    eventually(lambda: tasks(first) | tasks(second) == everything and not tasks(first) & tasks(second), 300)
 
     rebalance = "kafka_connect_connect_worker_rebalance_metrics_"
 
@@ -46,11 +46,11 @@ def test_each_shows_its_own_part_and_all_of_them_the_status(two: Cluster) -> Non
         resting = all(samples(worker, f"{rebalance}rebalancing")[0].value == 0 for worker in two.workers)
         return resting and len(leaders) == len(epochs) == 1 and leaders <= {f"{worker.url}/" for worker in two.workers}
 
-    eventually(agreed, 120)
+    eventually(agreed, 300)
     assert samples(first, f"{rebalance}completed_rebalances_total")[0].value > 0
 
     def shown(worker: MemberProcess) -> bool:
         told = two.status(scene.view, worker)["tasks"]
         return len(told) == 2 and all((task["memory_bytes"] or 0) > 1_000_000 and task["cpu_s"] for task in told)
 
-    eventually(lambda: all(shown(worker) for worker in two.workers), 120)
+    eventually(lambda: all(shown(worker) for worker in two.workers), 300)

@@ -19,10 +19,10 @@ def counted(cluster: Cluster, limit: int, tasks: int) -> None:
     """Every number up to `limit` lies on the log once, and stands in the view once."""
     scene = cluster.scene
     make_upstream(scene.upstream, limit)
-    eventually(lambda: len(scene.numbers()) > limit, 120)
+    eventually(lambda: len(scene.numbers()) > limit, 300)
     assert scene.numbers() == Counter(once_each(limit))
-    eventually(lambda: scene.rows() == Counter(once_each(limit)), 120)
-    eventually(lambda: cluster.runs(scene.counter, tasks), 90)
+    eventually(lambda: scene.rows() == Counter(once_each(limit)), 300)
+    eventually(lambda: cluster.runs(scene.counter, tasks), 240)
 
 
 def test_killed_frozen_and_restarted(three: Cluster) -> None:
@@ -35,16 +35,16 @@ def test_killed_frozen_and_restarted(three: Cluster) -> None:
     three.create(scene.source(tasks_max=3), by=1)
     three.create(scene.sink(), by=2)
     counted(three, 300, 3)
-    eventually(all_work, 90)
+    eventually(all_work, 240)
 
     victim = three.worker(three.owners(scene.counter)[0])
     victim.kill()
     began = time.monotonic()
-    eventually(lambda: three.runs(scene.counter, 3), 90)
+    eventually(lambda: three.runs(scene.counter, 3), 240)
     print(f"takeover after kill -9: {time.monotonic() - began:.1f} s, session timeout {SESSION_MS / 1000} s")
     counted(three, 600, 3)
     victim.start()
-    eventually(all_work, 90)
+    eventually(all_work, 240)
 
     sleeper = three.worker(three.owners(scene.counter)[1])
     sleeper.freeze()
@@ -52,7 +52,7 @@ def test_killed_frozen_and_restarted(three: Cluster) -> None:
     eventually(lambda: f"127.0.0.1:{sleeper.port}" not in three.owners(scene.counter, others[0]) and
                len(three.owners(scene.counter, others[0])) == 3, 90)  # fmt: skip
     make_upstream(scene.upstream, 900)
-    eventually(lambda: len(scene.numbers()) > 900, 120)
+    eventually(lambda: len(scene.numbers()) > 900, 300)
     sleeper.thaw()
     counted(three, 1200, 3)
 

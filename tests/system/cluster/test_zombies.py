@@ -35,15 +35,15 @@ def test_tasks_of_a_frozen_worker_wait(make_cluster: Callable[..., Cluster], kaf
     eventually(
         lambda: {placed.worker_id for placed in two.settled(tasks).values()} == set(map(id_of, two.workers)), 120
     )
-    eventually(lambda: len(scene.numbers()) > 100, 120)
+    eventually(lambda: len(scene.numbers()) > 100, 300)
 
     frozen, other = two.workers
     zombies = [pid for pid in children_of(frozen.pid) if TASK_MODULE in command_line(pid)]
     assert zombies
     frozen.freeze()
-    eventually(lambda: two.owners(scene.counter, other) == [id_of(other)] * 2, 120)
+    eventually(lambda: two.owners(scene.counter, other) == [id_of(other)] * 2, 300)
     before = max(scene.numbers())
-    eventually(lambda: max(scene.numbers()) > before + 200, 120)
+    eventually(lambda: max(scene.numbers()) > before + 200, 300)
     time.sleep(SESSION_MS / 1000)
     # Whoever tries to write now is refused, and ends. They are there, and do not try, though their source has more.
     assert all(state(pid) != "Z" for pid in zombies)
@@ -51,14 +51,14 @@ def test_tasks_of_a_frozen_worker_wait(make_cluster: Callable[..., Cluster], kaf
     frozen.thaw()
     two.settled(tasks)
     make_upstream(scene.upstream, 0)
-    eventually(lambda: not [pid for pid in zombies if Path(f"/proc/{pid}").exists()], 120)
+    eventually(lambda: not [pid for pid in zombies if Path(f"/proc/{pid}").exists()], 300)
     numbers: list[Counter[int]] = [scene.numbers()]
 
     def at_rest() -> bool:
         numbers.append(scene.numbers())
         return numbers[-1] == numbers[-2]
 
-    eventually(at_rest, 120)
+    eventually(at_rest, 300)
     found = scene.numbers()
     assert set(found.values()) == {1}
     for task in range(2):

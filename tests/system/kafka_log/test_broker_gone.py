@@ -32,7 +32,7 @@ def connected(server: KafkaServer, **settings: str) -> Log:
 
 
 def started(log: Log, transactional_id: str) -> Producer:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while True:
         producer = log.producer(transactional_id)
         try:
@@ -45,7 +45,7 @@ def started(log: Log, transactional_id: str) -> Producer:
 
 def stored(log: Log, positions: str) -> int:
     """The last transaction that counts."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while True:
         try:
             return max([int(m.value or b"0") for m in read_all(log, positions)], default=0)
@@ -126,7 +126,7 @@ def test_members_go_on_after_the_broker(own_kafka: KafkaServer) -> None:
     producer.send([Message("shared", b"k", b"v")])
     producer.close()
     found: list[Message] = []
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not found:
         assert time.monotonic() < deadline
         found += consumer.poll(10, 0.5)

@@ -32,7 +32,7 @@ def joined(consumer: Consumer, topic: str, member: int) -> set[TopicPartition]:
 
 
 def poll_until(consumers: list[Consumer], condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline, what
         for consumer in consumers:

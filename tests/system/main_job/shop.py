@@ -195,7 +195,7 @@ class Shop:
             )
             return sorted(str(name) for (name,) in found)
 
-    def wait_until_equal(self, ours: Columns = FULL, theirs: Columns = FULL, timeout_s: float = 120) -> None:
+    def wait_until_equal(self, ours: Columns = FULL, theirs: Columns = FULL, timeout_s: float = 300) -> None:
         deadline = time.monotonic() + timeout_s
         expected = self.source_rows(ours)
         while True:

@@ -77,7 +77,7 @@ class Driver:
             self.source.ack(batch.positions)
         return batch
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 120) -> Driver:
+    def until(self, condition: Callable[[], object], timeout_s: float = 300) -> Driver:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"nothing more came; {len(self.records)} records: {self.ops()[-20:]}"

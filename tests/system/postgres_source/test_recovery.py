@@ -32,7 +32,7 @@ def own() -> Iterator[Database]:
         yield Database(server, "shop")
 
 
-def read_until_error(driver: Driver, timeout_s: float = 120) -> HeadwaterError:
+def read_until_error(driver: Driver, timeout_s: float = 300) -> HeadwaterError:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         try:

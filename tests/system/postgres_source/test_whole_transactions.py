@@ -56,12 +56,12 @@ def test_transactions_of_the_database_are_whole(
         db.execute("CREATE TABLE t (id serial PRIMARY KEY, note text)")
         rows = write(db, [1])
         supervisor.run("source", work(TaskSpec(group, 0, 1, raw, settings=scene.settings, data_dir=str(scene.data))))
-        eventually(lambda: len(scene.messages(topic)) == rows, 120)
+        eventually(lambda: len(scene.messages(topic)) == rows, 300)
         for _ in range(3):
             rows += write(db, [3, 700, 1, 1, 19, 20, 21, 300, 2])
             os.killpg(eventually(lambda: state_of(supervisor, group)["pid"]), signal.SIGKILL)
         rows += write(db, [50, 1])
-        eventually(lambda: len(scene.messages(topic)) >= rows, 120)
+        eventually(lambda: len(scene.messages(topic)) >= rows, 300)
     found = [m for m in scene.messages(topic) if m.value is not None]
     events = [orjson.loads(m.value or b"")["payload"] for m in found]
     assert Counter(event["after"]["id"] for event in events) == dict.fromkeys(range(1, rows + 1), 1)

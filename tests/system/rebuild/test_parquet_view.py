@@ -169,7 +169,7 @@ def worker(databases: tuple[Database, Database], place: Place, tmp_path: Path) -
     worker.stop()
 
 
-def wait_equal(source: Database, query: str, place: Place, columns: str, timeout_s: float = 180) -> None:
+def wait_equal(source: Database, query: str, place: Place, columns: str, timeout_s: float = 400) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
         with source.connect() as connection:
@@ -241,7 +241,7 @@ def test_killed_while_it_is_rebuilt(
             assert len(place.rows("id")) > 500
         worker.kill()
         worker.start()
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while (last := worker.get("/views/lake/progress")["last"]) is None or last["id"] != job:
             assert time.monotonic() < deadline, worker.tail()
             time.sleep(0.3)
@@ -250,7 +250,7 @@ def test_killed_while_it_is_rebuilt(
         writer.stop()
     wait_equal(source, CUSTOMERS, place, "id, name, city, credit, notes")
     assert run(worker, "verify", "lake", "--source")["result"]["equal"]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while list(worker.get("/views/lake")["generations"]) != ["2"]:
         assert time.monotonic() < deadline, worker.tail()
         time.sleep(0.3)

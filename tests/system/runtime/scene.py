@@ -116,7 +116,7 @@ def state_of(supervisor: Supervisor, connector: str) -> dict[str, Any]:
     return next((s for s in supervisor.snapshot() if s["connector"] == connector), {"state": "GONE"})
 
 
-def eventually(check: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+def eventually(check: Callable[[], Any], timeout_s: float = 240.0) -> Any:
     """The first true answer of `check`; fails with the last one."""
     end = time.monotonic() + timeout_s
     while not (answer := check()):

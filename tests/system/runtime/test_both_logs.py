@@ -46,7 +46,7 @@ def test_kills_at_random_lose_and_double_nothing(
         supervisor.run(f"source{task}", work(scene.spec(scene.source(count_batch=7), task, 2)))
         supervisor.run(f"sink{task}", work(scene.spec(scene.sink(), task, 2)))
     limit = kill_at_random(supervisor, scene, 12)
-    eventually(lambda: sum(scene.rows().values()) >= limit + 1, 120)
+    eventually(lambda: sum(scene.rows().values()) >= limit + 1, 300)
     assert scene.numbers() == once_each(limit)
     assert scene.rows() == once_each(limit)
 
@@ -57,7 +57,7 @@ def test_at_least_once_loses_nothing(tmp_path: Path, supervisor: Supervisor, any
     for task in range(2):
         supervisor.run(f"source{task}", work(scene.spec(raw, task, 2)))
     limit = kill_at_random(supervisor, scene, 8)
-    eventually(lambda: len(scene.numbers()) == limit + 1, 120)
+    eventually(lambda: len(scene.numbers()) == limit + 1, 300)
     # positions never stood before the records: the last that was stored is on the log, and so is all before it
     assert set(scene.numbers()) == set(range(limit + 1))
 

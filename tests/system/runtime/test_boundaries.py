@@ -52,7 +52,7 @@ def test_transactions_of_the_connector_are_whole(
         assert seen % WHOLE == 0, "a reader saw a part of a transaction"
         return seen > limit
 
-    eventually(complete, 120)
+    eventually(complete, 300)
     assert scene.numbers() == once_each(limit)
 
     make_upstream(scene.upstream, limit + WHOLE + 10)  # the last one is not complete, and stays unseen
@@ -75,7 +75,7 @@ def test_transactions_by_time(tmp_path: Path, supervisor: Supervisor, any_log: d
     for task in range(2):
         supervisor.run(f"source{task}", work(scene.spec(scene.source(**short), task, 2)))
     limit = kill_at_random(supervisor, scene, 4)
-    eventually(lambda: sum(scene.numbers().values()) > limit, 120)  # the last ones with nothing coming after them
+    eventually(lambda: sum(scene.numbers().values()) > limit, 300)  # the last ones with nothing coming after them
     assert scene.numbers() == once_each(limit)
 
 

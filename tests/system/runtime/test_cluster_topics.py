@@ -114,7 +114,7 @@ def test_the_offset_does_not_count_ends_of_transactions(
     partition = TopicPartition(worker.topics.configs, 0)
     markers = 1 if "bootstrap.servers" in any_log else 0  # Kafka's transactions end with one
     end = 2 * (2 + markers)
-    eventually(lambda: log.end_offsets([partition], Isolation.READ_UNCOMMITTED)[partition] == end, 90)
+    eventually(lambda: log.end_offsets([partition], Isolation.READ_UNCOMMITTED)[partition] == end, 240)
     worker.config.refresh(90)
     assert (worker.config.position, worker.config.offset) == (end, end - markers)
 
@@ -141,7 +141,7 @@ def test_statuses_are_seen_by_all(log: Log, any_log: dict[str, str]) -> None:
         told = here.told("c7").connector
         return told is not None and told.state == "UNASSIGNED"
 
-    eventually(handed_over, 90)
+    eventually(handed_over, 240)
     assert here.told("c8") == Told(None, {})
     assert log.topics([topics.status])[topics.status].partitions == 3
     records = CompactedDict(log, topics.status)

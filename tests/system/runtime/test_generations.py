@@ -92,7 +92,7 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(
         os.killpg(dice.choice(alive), signal.SIGKILL)
     change(str(database), "p1", {"name": "last", "age": 1})
     requests.wish("people-view", "promote")
-    eventually(lambda: requests.state("people-view").job is None, 60)
+    eventually(lambda: requests.state("people-view").job is None, 240)
     state = requests.state("people-view")
     assert state.history[-1]["outcome"] == "done", state.history
     expected = {key: {"name": value["name"]} for key, value in people.items()} | {"p1": {"name": "last"}}
@@ -117,6 +117,6 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(
     assert worker.config("people-view") == edited
     eventually(lambda: worker.status("people-view")["generation"] == 2)
     requests.rollback("people-view", {})
-    eventually(lambda: requests.state("people-view").job is None, 60)
+    eventually(lambda: requests.state("people-view").job is None, 240)
     eventually(lambda: worker.status("people-view")["generation"] == 1)
     assert rows(view) == people | {"p1": {"name": "last", "age": 1}}

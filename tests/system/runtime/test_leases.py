@@ -51,7 +51,7 @@ def test_a_task_writes_under_its_workers_lease_alone(
     spec = replace(source if kind == "source" else sink, lease=lease.path, incarnation=lease.number)
     counted = scene.numbers if kind == "source" else scene.rows
     supervisor.run("task", work(spec))
-    eventually(lambda: len(counted()) > 100, 120)
+    eventually(lambda: len(counted()) > 100, 300)
 
     lease.end()
     lease.grant(now_ms() + 3_600_000)  # the worker is a member again, and this task not of that membership
@@ -63,6 +63,6 @@ def test_a_task_writes_under_its_workers_lease_alone(
     eventually(lambda: state_of(supervisor, spec.connector)["state"] == "GONE")
     held = counted()
     supervisor.run("task", work(replace(spec, incarnation=lease.number)))
-    eventually(lambda: len(counted()) > len(held) + 100, 120)
+    eventually(lambda: len(counted()) > len(held) + 100, 300)
     found = counted()
     assert set(found.values()) == {1} and len(found) == max(found) + 1

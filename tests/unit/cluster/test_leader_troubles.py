@@ -83,7 +83,7 @@ def follower(leader: Leader, connector: Configured, **plans: TaskPlan) -> Wanted
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, "it does not come about"
         time.sleep(0.02)

@@ -175,7 +175,7 @@ class Scene:
     def state(self) -> ViewState:
         return self.requests.state(VIEW)
 
-    def job(self, *arguments: str, timeout_s: float = 120) -> int:
+    def job(self, *arguments: str, timeout_s: float = 300) -> int:
         """Run the job's process once; its exit status, negative for a signal."""
         assert self.worker is not None
         command = [sys.executable, "-m", "tests.unit.rebuild.job_runner", str(self.data), VIEW, *arguments]
@@ -191,7 +191,7 @@ def item(number: int, name: str = "first") -> dict[str, object]:
     return {"id": number, "name": f"{name} {number}", "price": number * 2}
 
 
-def wait_for(condition: object, timeout_s: float = 120) -> None:
+def wait_for(condition: object, timeout_s: float = 300) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it does not come about"

@@ -68,7 +68,7 @@ def states(client: httpx.Client, name: str) -> list[str]:
     return [task["state"] for task in client.get(f"/connectors/{name}/status").json()["tasks"]]
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 120) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 300) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it does not come about"

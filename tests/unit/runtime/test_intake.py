@@ -72,7 +72,7 @@ def test_a_view_ahead_of_the_log_is_an_error(tmp_path: Path) -> None:
 def test_records_that_were_deleted_unread_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = filled(tmp_path, 10)
     log.alter_topic("orders", {"retention.ms": "0"})
-    eventually_gone = time.monotonic() + 60
+    eventually_gone = time.monotonic() + 240
     while log.begin_offsets([TP])[TP] < 10:
         log.maintain(1.0)
         assert time.monotonic() < eventually_gone
