@@ -10,8 +10,7 @@ import pytest
 
 from headwater.worker.cli.main import main
 from headwater.worker.cluster.standalone import Standalone
-
-from .conftest import wait_for
+from tests.rest_worker import wait_for
 
 
 def run(worker: Standalone, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from headwater.worker.cluster.standalone import Standalone
+from tests.rest_worker import wait_for
 
-from .conftest import wait_for
 from .test_commands import run
 
 

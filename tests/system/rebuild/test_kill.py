@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .scene import VIEW, Scene, outcome, wait_for
+from tests.unit.rebuild.scene import VIEW, Scene, outcome, wait_for
 
 KILLED = -signal.SIGKILL
 
