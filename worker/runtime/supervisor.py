@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _MEASURE_S = 2.0
+_BREATH_S = 0.002
+"""After each start: whoever waits for the lock gets it before the next one."""
 
 
 class Supervisor:
@@ -41,6 +43,7 @@ class Supervisor:
         self._items: dict[Hashable, Supervised] = {}
         self._log_levels: dict[str, str] = {}
         self.startups = Startups()
+        self._news = False
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -55,7 +58,7 @@ class Supervisor:
                 self._items[key] = Supervised(key, work, policy=work.restart)
             elif item.stopping or item.work != work:
                 self._replace(item, work)
-            self._changed.notify_all()
+            self._notify()
 
     def pause(self, key: Hashable, work: Work) -> None:
         """Take on a `work` that differs in `paused` alone: the process goes on and is told."""
@@ -75,7 +78,7 @@ class Supervisor:
             if item is None:
                 return False
             self._replace(item, item.next_work or item.work)
-            self._changed.notify_all()
+            self._notify()
             return True
 
     def stop(self, key: Hashable) -> None:
@@ -85,7 +88,7 @@ class Supervisor:
             if item is not None:
                 item.next_work = None
                 self._ask_to_stop(item)
-                self._changed.notify_all()
+                self._notify()
 
     def send(self, key: Hashable, command: str, **fields: Any) -> bool:
         """Tell a running process something. False: it does not run now."""
@@ -144,22 +147,42 @@ class Supervisor:
             item.kill_at = time.monotonic() + self._grace_s
             item.child.send("stop")
 
+    def _notify(self) -> None:
+        """There is something to do. Call it with the lock in hand."""
+        self._news = True
+        self._changed.notify_all()
+
     def _run(self) -> None:
-        with self._changed:
-            while not (self._ending and not self._items):
-                now = time.monotonic()
-                due = [self._attend(item, now) for item in list(self._items.values())]
-                self._changed.wait(min([_TICK_S, *(at - now for at in due if at is not None and at > now)]))
+        while True:
+            with self._changed:
+                if self._ending and not self._items:
+                    return
+                self._news = False
+                items = list(self._items.values())
+            now = time.monotonic()
+            due = [self._attend(item, now) for item in items]
+            with self._changed:
+                if not self._news:
+                    self._changed.wait(min([_TICK_S, *(at - now for at in due if at is not None and at > now)]))
 
     def _attend(self, item: Supervised, now: float) -> float | None:
         """Start or kill it where it is time to. Returns when to look again."""
-        if item.child is None:
+        with self._changed:
+            if self._items.get(item.key) is not item:
+                return None
+            if item.child is not None:
+                return self._look_after(item, now)
             if item.state == "FAILED" or self._ending:
                 return None
-            if now >= item.start_at:
-                self._start(item)
-                return None
-            return item.start_at
+            if now < item.start_at:
+                return item.start_at
+            self._start(item)
+        time.sleep(_BREATH_S)
+        return None
+
+    def _look_after(self, item: Supervised, now: float) -> float | None:
+        """Of one that runs."""
+        assert item.child is not None
         if now >= item.measure_at:
             item.measure_at = now + _MEASURE_S
             self._measure(item, now)
@@ -224,7 +247,7 @@ class Supervisor:
                 item.start_at = time.monotonic() + 1
             else:
                 self._after_failure(item, status, tail)
-            self._changed.notify_all()
+            self._notify()
         self._on_change()
 
     def _after_stop(self, item: Supervised) -> None:
