@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from headwater.worker.api import ConfigError, Problem
 from headwater.worker.config.secrets import expand
-from headwater.worker.log.contract import Log, MessageRefused
+from headwater.worker.log.contract import MessageRefused
 from headwater.worker.observe.log_levels import level_number
 from headwater.worker.runtime.plugin_process import run_plugin_call
 from headwater.worker.runtime.task_spec import transactional_id
@@ -29,7 +29,7 @@ from .surroundings import Surroundings
 from .view_records import live_config_message, view_writer_id
 from .view_shape import shape_differences, way_out
 
-__all__ = ["Changes"]
+__all__ = ["Changes", "ConfigChange"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,9 @@ TROUBLED_S = 5.0
 """After so long whoever waits is told what is wrong, where something is."""
 ENDED_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.3
+
+ConfigChange = Callable[[Mapping[str, str] | None], Mapping[str, str]]
+"""From the stored config, None where there is no such connector, to the one that shall be."""
 
 
 class Changes:
@@ -86,24 +89,38 @@ class Changes:
             return done
 
     def put_config(self, name: str, config: Mapping[str, str], state: str | None = None) -> None:
+        """Create or replace; see `change_config`."""
+        self.change_config(name, lambda stored: config, state)
+
+    def change_config(self, name: str, change: ConfigChange, state: str | None = None) -> bool:
         """Create or replace; a view's record follows. `state`: STARTED, PAUSED or STOPPED for a new one.
 
-        Raises `ConfigError` with every problem, `NotNow` while a job works on the view, `NotValid` where the config
-        would take back what a rebuild has changed.
+        `change` makes the new config from the stored one, and is asked again where another change comes first: none is
+        lost. What it raises is raised. Returns whether the connector is new. Raises `ConfigError` with every problem,
+        `NotNow` while a job works on the view, `NotValid` where the config would take back what a rebuild has changed.
         """
-        raw = {**config, "name": name}
-        answer = run_plugin_call("validate", raw, self._around.settings, self._around.data_dir)
-        if answer["problems"]:
-            raise ConfigError([Problem(**problem) for problem in answer["problems"]])
-        with self._leading():
-            self._reconciler.settle()  # a job that was asked for a moment ago counts
-            view, old = self._wanted.views.get(name), self._wanted.connectors.get(name)
-            if view is not None and (options := view.taken_back(raw)):
-                raise NotValid(f"{name} is not changed: {way_out(name, options, deleted=old is None)}")
-            if old is not None:
-                self._warn_of_mixed_rows(name, shape_differences(old.raw, raw))
-            self._store(name, raw, state)
-            self._reconciler.settle()
+        while True:
+            stored = self._stored(name)
+            raw = {**change(stored), "name": name}
+            answer = run_plugin_call("validate", raw, self._around.settings, self._around.data_dir)
+            if answer["problems"]:
+                raise ConfigError([Problem(**problem) for problem in answer["problems"]])
+            with self._leading():
+                self._reconciler.settle()  # a job that was asked for a moment ago counts
+                if self._stored(name) != stored:
+                    continue
+                view = self._wanted.views.get(name)
+                if view is not None and (options := view.taken_back(raw)):
+                    raise NotValid(f"{name} is not changed: {way_out(name, options, deleted=stored is None)}")
+                if stored is not None:
+                    self._warn_of_mixed_rows(name, shape_differences(stored, raw))
+                self._store(name, raw, state)
+                self._reconciler.settle()
+                return stored is None
+
+    def _stored(self, name: str) -> Mapping[str, str] | None:
+        connector = self._wanted.connectors.get(name)
+        return None if connector is None else dict(connector.raw)
 
     def _store(self, name: str, raw: Mapping[str, str], state: str | None) -> None:
         new = name not in self._wanted.connectors
@@ -192,8 +209,32 @@ class Changes:
         """None: forget all. Waits for tasks that were told to stop, wherever they run.
 
         Raises `NotValid` where the connector is not stopped or the offsets are wrong, `NotNow` where its tasks take too
-        long to end.
+        long to end, or it is changed meanwhile.
         """
+        connector, around = self._when_ended(name), self._around
+        plugin = connector.raw, around.settings, around.data_dir
+        plan = TaskPlan.of(connector.raw, run_plugin_call("plan_tasks", *plugin))
+        if plan.generations:
+            raise NotValid(
+                f"the view of {name} holds its offsets itself, together with its rows; others would leave rows "
+                f"out or write them twice. Build it anew with `headwater rebuild {name}`"
+            )
+        with connector_log(around.log, around.settings, around.data_dir, connector.raw) as the_log:
+            if plan.kind == "sink":
+                with self._still_stopped(connector):
+                    alter_sink(the_log, name, self._wanted.generation(name), offsets)
+                return
+            topic = offsets_topic(around, connector)
+            stored = source_offsets(the_log, topic, name) if offsets is None else []
+            asked = [(partition, None) for partition, _ in stored] if offsets is None else list(offsets)
+            run_plugin_call("alter_offsets", *plugin, offsets=asked)
+            used = max(len(connector.tasks), len(plan.tasks), connector.fenced)
+            ids = [transactional_id(around.settings, name, number) for number in range(used)]
+            with self._still_stopped(connector):
+                alter_source(the_log, topic, name, asked, ids)
+
+    def _when_ended(self, name: str) -> Configured:
+        """Waits until none of a stopped connector's tasks runs anywhere."""
         deadline = time.monotonic() + ENDED_WITHIN_S
         while True:
             with self._leading():
@@ -201,37 +242,19 @@ class Changes:
                 if connector.target != "STOPPED":
                     raise NotValid(f"connector {name} must be stopped first: `headwater connectors stop {name}`")
                 if not self._reconciler.runs_anywhere(name):
-                    self._alter(connector, offsets)
-                    return
+                    return connector
             if time.monotonic() > deadline:
                 raise NotNow(f"tasks of {name} have not ended yet, and its offsets were not changed: ask again")
             time.sleep(LOOK_EVERY_S)
 
-    def _alter(self, connector: Configured, offsets: Sequence[Offset] | None) -> None:
-        name, raw, around = connector.name, connector.raw, self._around
-        plan = TaskPlan.of(raw, run_plugin_call("plan_tasks", raw, around.settings, around.data_dir))
-        if plan.generations:
-            raise NotValid(
-                f"the view of {name} holds its offsets itself, together with its rows; others would leave rows "
-                f"out or write them twice. Build it anew with `headwater rebuild {name}`"
-            )
-        with connector_log(around.log, around.settings, around.data_dir, raw) as the_log:
-            if plan.kind == "sink":
-                alter_sink(the_log, name, self._wanted.generation(name), offsets)
-            else:
-                self._alter_source(the_log, connector, plan, offsets)
-
-    def _alter_source(
-        self, the_log: Log, connector: Configured, plan: TaskPlan, offsets: Sequence[Offset] | None
-    ) -> None:
-        name, around = connector.name, self._around
-        topic = offsets_topic(around, connector)
-        stored = source_offsets(the_log, topic, name) if offsets is None else []
-        asked = [(partition, None) for partition, _ in stored] if offsets is None else list(offsets)
-        run_plugin_call("alter_offsets", connector.raw, around.settings, around.data_dir, offsets=asked)
-        used = max(len(connector.tasks), len(plan.tasks), connector.fenced)
-        ids = [transactional_id(around.settings, name, number) for number in range(used)]
-        alter_source(the_log, topic, name, asked, ids)
+    @contextmanager
+    def _still_stopped(self, before: Configured) -> Iterator[None]:
+        """For the change itself. Plugins are asked before, and take their time: nobody else waits for them."""
+        with self._leading():
+            self._reconciler.settle()
+            if self._wanted.connectors.get(before.name) != before or self._reconciler.runs_anywhere(before.name):
+                raise NotNow(f"{before.name} was changed meanwhile, and its offsets were not: ask again")
+            yield
 
     @contextmanager
     def changing(self) -> Iterator[None]:

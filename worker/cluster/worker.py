@@ -25,7 +25,7 @@ from headwater.worker.runtime.supervisor import Supervisor
 from headwater.worker.runtime.task_spec import TaskId
 
 from .caught_up import CaughtUp
-from .changes import Changes, connector_of, offsets_topic
+from .changes import Changes, ConfigChange, connector_of, offsets_topic
 from .config_topic import Configured
 from .config_writer import ConfigWriter, leader_id, lone_id
 from .connector_log import connector_log
@@ -151,6 +151,9 @@ class Worker:
 
     def put_config(self, name: str, config: Mapping[str, str], state: str | None = None) -> None:
         self._changes.put_config(name, config, state)
+
+    def change_config(self, name: str, change: ConfigChange, state: str | None = None) -> bool:
+        return self._changes.change_config(name, change, state)
 
     def delete(self, name: str) -> None:
         self._changes.delete(name)

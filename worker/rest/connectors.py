@@ -126,9 +126,13 @@ class ConnectorRoutes:
 
     def _create(self, name: str, config: dict[str, str], state: str) -> Any:
         full = _named(name, config)
-        if name in self._worker.connectors():
-            raise HttpError(409, f"Connector {name} already exists")
-        self._worker.put_config(name, full, state)
+
+        def new(stored: Mapping[str, str] | None) -> Mapping[str, str]:
+            if stored is not None:
+                raise HttpError(409, f"Connector {name} already exists")
+            return full
+
+        self._worker.change_config(name, new, state)
         return self._info(name)
 
     # --- one connector
@@ -175,27 +179,23 @@ class ConnectorRoutes:
         return JsonResponse(info, 201 if created else 200, _location(request, name) if created else None)
 
     def _put(self, name: str, config: dict[str, str]) -> tuple[bool, Any]:
-        stored = self._stored(name)
-        self._worker.put_config(name, self._full(name, config, stored))
-        return stored is None, self._info(name)
+        created = self._worker.change_config(name, lambda stored: self._full(name, config, stored))
+        return created, self._info(name)
 
     async def patch_config(self, request: Request) -> Response:
         return JsonResponse(await slowly(self._patch, _name(request), text_options(await json_body(request), True)))
 
     def _patch(self, name: str, patch: Mapping[str, str | None]) -> Any:
-        self._demand(name)
-        stored = self._worker.config(name)
-        changed = {option: text for option, text in {**stored, **patch}.items() if text is not None}
-        self._worker.put_config(name, self._full(name, changed, stored))
+        def changed(stored: Mapping[str, str] | None) -> Mapping[str, str]:
+            if stored is None:
+                raise HttpError(404, f"Connector {name} not found")
+            options = {option: text for option, text in {**stored, **patch}.items() if text is not None}
+            return self._full(name, options, stored)
+
+        self._worker.change_config(name, changed)
         return self._info(name)
 
-    def _stored(self, name: str) -> dict[str, str] | None:
-        try:
-            return self._worker.config(name)
-        except NotThere:
-            return None
-
-    def _full(self, name: str, config: Mapping[str, str], stored: dict[str, str] | None) -> dict[str, str]:
+    def _full(self, name: str, config: Mapping[str, str], stored: Mapping[str, str] | None) -> dict[str, str]:
         return unmasked(_named(name, config), stored, self._secrets.of(stored) if stored else ())
 
     async def status(self, request: Request) -> Response:

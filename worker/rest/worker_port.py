@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from headwater.worker.log.contract import Log
 from headwater.worker.observe.log_levels import LogLevels
 from headwater.worker.observe.observed import Observed
 
+ConfigChange = Callable[[Mapping[str, str] | None], Mapping[str, str]]
 Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 """(partition, offset) pairs; offset None forgets."""
 
@@ -72,10 +73,12 @@ class RestWorker(ClusterWorker, Protocol):
         """source, sink or unknown."""
         ...
 
-    def put_config(self, name: str, config: Mapping[str, str], state: str | None = None) -> None:
+    def change_config(self, name: str, change: ConfigChange, state: str | None = None) -> bool:
         """Create or replace; a view's record follows. `state`: STARTED, PAUSED or STOPPED for a new one.
 
-        Raises `ConfigError` with every problem, `NotNow`.
+        `change` makes the new config from the stored one (None: there is none), and is asked again where another change
+        comes first. What it raises is raised. Returns whether the connector is new. Raises `ConfigError` with every
+        problem, `NotNow`.
         """
         ...
 

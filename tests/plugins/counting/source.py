@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from headwater.worker.api import (
     Batch,
@@ -128,6 +129,13 @@ class CountingSourceConnector(SourceConnector):
 
     def plan_tasks(self, values: Values, max_tasks: int) -> list[TaskConfig]:
         return [{"task.number": str(n), "task.count": str(max_tasks)} for n in range(max_tasks)]
+
+    def alter_offsets(self, values: Values, offsets: Sequence[tuple[Partition, Position | None]]) -> None:
+        """Waits while there is a file COUNT.FILE.wait, and makes COUNT.FILE.waits then."""
+        wait = Path(f"{values['count.file']}.wait")
+        while wait.exists():
+            wait.with_suffix(".waits").touch()
+            time.sleep(0.02)
 
     def task(self) -> CountingSource:
         return CountingSource()
