@@ -25,6 +25,8 @@ __all__ = ["Child"]
 log = logging.getLogger(__name__)
 
 _TAIL_LINES = 40
+_LONGEST_LINE = 16 * 1024
+"""Bytes. What a plugin writes without a line's end, a progress bar say, is passed on in pieces and never gathered."""
 
 OnEvent = Callable[[dict[str, Any]], None]
 OnExit = Callable[[int, str], None]
@@ -57,8 +59,10 @@ class Child:
         # On threads: a child that does not read must not hold up its supervisor.
         self._errors = threading.Thread(target=self._copy_errors, name=f"errors-{self.pid}", daemon=True)
         self._follower = threading.Thread(target=self._follow, args=(first,), name=f"child-{self.pid}", daemon=True)
+        watcher = threading.Thread(target=self._watch, name=f"watch-{self.pid}", daemon=True)
         try:
             self._errors.start()
+            watcher.start()
             self._follower.start()
         except RuntimeError:
             self.kill()
@@ -121,20 +125,27 @@ class Child:
                 continue
             self._on_event(event)
         status = self._process.wait()
-        self.kill()  # what the process may have left running
+        self.kill()  # what the process may have left running, and closed its output
         self._errors.join(timeout=5)
-        for pipe in (self._process.stdin, stream, self._process.stderr):
+        for pipe in (self._process.stdin, stream):
             _close(pipe)
         self._on_exit(status, "\n".join(self._tail))
 
+    def _watch(self) -> None:
+        """What a plugin has forked has the line open as well: without its end `_follow` would never see one."""
+        self._process.wait()
+        self.kill()
+
     def _copy_errors(self) -> None:
-        """Pass its log lines on, and remember the last ones for the message about its end."""
+        """Pass its log lines on, and remember the last ones for the message about its end. A daemon that a plugin has
+        left behind may go on writing for longer than the process lives."""
         stream = self._process.stderr
         assert stream is not None
-        for line in stream:
-            text = line.decode(errors="replace")
-            self._tail.append(text.rstrip("\n"))
-            logs.pass_on(text, *self._speaker)
+        with stream:
+            while line := stream.readline(_LONGEST_LINE):
+                text = line.decode(errors="replace")
+                self._tail.append(text.rstrip("\n"))
+                logs.pass_on(text, *self._speaker)
 
 
 def _close(pipe: IO[bytes] | None) -> None:

@@ -34,6 +34,8 @@ __all__ = ["PluginCallFailed", "run_plugin_call"]
 log = logging.getLogger(__name__)
 
 MODULE = "headwater.worker.runtime.plugin_process"
+_LEAVE_S = 2.0
+"""So long a process that has answered may take to end by itself."""
 
 
 class PluginCallFailed(HeadwaterError):
@@ -54,18 +56,26 @@ def run_plugin_call(
     `PluginCallFailed`. Messages hold no secrets.
     """
     answer: dict[str, Any] = {}
+    over = threading.Event()  # it has answered, or has ended
 
     def take(event: dict[str, Any]) -> None:
         if event.get("event") in ("result", "error"):
             answer.update(event)
+            over.set()
+
+    def end(status: int, tail: str) -> None:
+        ended.append((status, tail))
+        over.set()
 
     ended: list[tuple[int, str]] = []
     what = f"{verb} of connector {raw.get('name', '')}"
     call = {"verb": verb, "raw": dict(raw), "settings": dict(settings or {}), "data_dir": str(data_dir), "args": args}
-    child = Child(MODULE, call, take, lambda status, tail: ended.append((status, tail)))
-    if not child.wait(timeout_s):
+    child = Child(MODULE, call, take, end)
+    in_time = over.wait(timeout_s)
+    if not child.wait(_LEAVE_S if in_time else 0):  # a plugin's thread or process may hang there for ever
         child.kill()
         child.wait(5)
+    if not in_time:
         raise PluginCallFailed(f"{what} did not answer within {timeout_s:.0f} s")
     if answer.get("event") == "error":
         raise _error(answer)
