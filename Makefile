@@ -11,6 +11,9 @@ ifeq ($(HEADWATER_CACHE),)
 endif
 export HEADWATER_CACHE
 export PYTHONUNBUFFERED := 1
+# Tests start hundreds of Python processes: compiled once for all of them, also where the environment forbids it.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(HEADWATER_CACHE)/pycache
 
 VENV := $(HEADWATER_CACHE)/venv-$(shell pwd | cksum | cut -d' ' -f1)
 BIN := $(VENV)/bin
@@ -52,7 +55,7 @@ demo-kafka: needed-demo-kafka $(VENV)/demo.stamp
 	@$(BIN)/python -m demo --kafka
 
 demo-clean:
-	@rm -rf $(addprefix $(HEADWATER_CACHE)/,demo servers postgresql-18 java maven) $(VENV)
+	@rm -rf $(addprefix $(HEADWATER_CACHE)/,demo servers postgresql-18 java maven pycache) $(VENV)
 	@rmdir $(HEADWATER_CACHE) 2>/dev/null || true
 	@echo 'The demo, its servers and its packages are gone.'
 
