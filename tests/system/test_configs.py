@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -13,6 +16,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from headwater.worker.api import TopicPartition as LogPartition
+from headwater.worker.log import open_log
 from tests.conftest import Database
 from tests.servers import kafka
 from tests.servers.postgres import PostgresServer
@@ -28,13 +33,14 @@ INSERT INTO flights SELECT n, n % 2400, n % 60, 'UA' FROM generate_series(1, 500
 INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
 CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
+FILES = {"files-csv.yaml", "files-logs.yaml", "file-stream-source.yaml", "file-stream-sink.yaml"}
 WORKERS = {"kafka": "worker-kafka.yaml", "cluster": "worker.yaml"}
 """By what they need, or make."""
 
 
 def test_every_config_is_run() -> None:
     found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
-    assert found == {*CONNECTORS, *WORKERS.values()}, "run the new file in a test, and name it above"
+    assert found == {*CONNECTORS, *FILES, *WORKERS.values()}, "run the new file in a test, and name it above"
 
 
 @pytest.fixture
@@ -130,6 +136,51 @@ def test_two_workers_share_them(databases: tuple[Database, Database], tmp_path: 
         finally:
             for member in members:
                 member.kill()
+
+
+def test_files_become_topics(tmp_path: Path) -> None:
+    arrived, logs = tmp_path / "files/in", tmp_path / "logs"
+    arrived.mkdir(parents=True)
+    logs.mkdir()
+    rows = [f"s{n % 7},2026-01-02T03:04:{n % 60:02}Z,{n / 10}" for n in range(200)]
+    (arrived / "a.csv").write_text("\n".join(["station,at,celsius", *rows[:100]]) + "\n")
+    (arrived / "b.csv.gz").write_bytes(gzip.compress("\n".join(["station,at,celsius", *rows[100:]]).encode()))
+    for age, name in enumerate(("app.log", "app.log.1", "app.log.2.gz")):
+        (logs / name).write_text("".join(f"{age} {n}\n" for n in range(100)))
+        os.utime(logs / name, (time.time() - age, time.time() - age))
+    (tmp_path / "lines").write_text("one\ntwo\n")
+    env = {"FILES_FOLDER": str(tmp_path / "files"), "LOGS_FOLDER": str(logs),
+           "STREAM_FILE": str(tmp_path / "lines"), "STREAM_COPY": str(tmp_path / "copy")}  # fmt: skip
+    worker = WorkerProcess([CONFIGS / name for name in sorted(FILES)], tmp_path / "data", env)
+    for command in ("lint", "check"):
+        done = worker.command(command, *map(str, worker.files))
+        assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        worker.start()
+        wait_for(lambda: sorted(path.name for path in (tmp_path / "files/done").glob("*")) == ["a.csv", "b.csv.gz"])
+        wait_for(lambda: (tmp_path / "copy").exists() and (tmp_path / "copy").read_text() == "one\ntwo\n")
+        wait_for(lambda: len(on_the_log(worker.data, "app-logs")) == 200)
+    finally:
+        worker.stop()
+    assert on_the_log(worker.data, "app-logs") == [f"{age} {n}".encode() for age in (1, 0) for n in range(100)]
+    found = [json.loads(value)["payload"] for value in on_the_log(worker.data, "measurements")]
+    assert sorted(row["station"] for row in found) == sorted(row.partition(",")[0] for row in rows)
+    assert not list(arrived.iterdir())
+
+
+def on_the_log(data: Path, topic: str) -> list[bytes | None]:
+    """Values of a topic of one partition on the embedded log."""
+    with closing(open_log({}, data)) as log:
+        if topic not in log.topics([topic]):
+            return []
+        place = LogPartition(topic, 0)
+        with closing(log.consumer()) as consumer:
+            consumer.assign(log.begin_offsets([place]))
+            end = log.end_offsets([place])[place]
+            found: list[bytes | None] = []
+            while consumer.position()[place] < end:
+                found += [message.value for message in consumer.poll(5000, 1.0)]
+            return found
 
 
 def exists(view: Database) -> bool:

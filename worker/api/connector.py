@@ -56,7 +56,8 @@ class TaskContext:
     stopping: threading.Event = field(default_factory=threading.Event)
     report_progress: Callable[[Progress], None] = lambda progress: None
     report_bad_record: Callable[[Record, Exception], None] | None = None
-    """Sinks: hand over a record that cannot be written. Raises where `errors.tolerance` is none."""
+    """Hand over a record that cannot be written or, by a source, cannot be read: what is known of it, with its place in
+    the error. Returns where it is to be skipped, raises where `errors.tolerance` is none. None: raise the error."""
 
 
 @dataclass(slots=True)

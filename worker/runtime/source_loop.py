@@ -15,6 +15,7 @@ from headwater.worker.api import (
     Batch,
     Fatal,
     Progress,
+    Record,
     Retriable,
     Source,
     SourceConnector,
@@ -131,6 +132,7 @@ class SourceLoop:
             task_config=dict(self._spec.task_config),
             stopping=self._control.stopping,
             report_progress=self._progress,
+            report_bad_record=self._bad_record,
         )
         self._acked_at = time.monotonic()
         self._source.open(context, stored)
@@ -264,6 +266,12 @@ class SourceLoop:
                 log.debug("not acknowledged: %s", error)
             self._control.stopping.wait(min(left, STEP_S))
         return self._control.stopping.is_set()
+
+    def _bad_record(self, record: Record, error: Exception) -> None:
+        """The connector cannot read this one; `record` is what it knows of it."""
+        content = f"value {record.value!r}"
+        where = Where("TASK_POLL", type(self._connector).__name__, record.where(), content)
+        self._errors.failed(error, where, None)
 
     def _refused(self, refusal: MessageRefused) -> None:
         message = refusal.message

@@ -1,0 +1,21 @@
+"""Formats of files and objects: bytes from a stored place on -> rows with their places."""
+
+from .compression import codec_of, decompressed, missing
+from .contract import START, BadRow, Content, Format, Place, Row, Unreadable
+from .options import FORMAT_OPTIONS, format_problems, make_format
+
+__all__ = [
+    "FORMAT_OPTIONS",
+    "START",
+    "BadRow",
+    "Content",
+    "Format",
+    "Place",
+    "Row",
+    "Unreadable",
+    "codec_of",
+    "decompressed",
+    "format_problems",
+    "make_format",
+    "missing",
+]
