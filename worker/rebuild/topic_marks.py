@@ -9,7 +9,7 @@ import orjson
 
 from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.log.contract import Log
-from headwater.worker.runtime.internal_topics import InternalTopics
+from headwater.worker.runtime.internal_topics import InternalTopics, json_key_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ def complete_marks(log: Log, topics: InternalTopics) -> dict[str, CompleteMark]:
     with closing(CompactedDict(log, topics.topics)) as stored:
         stored.refresh()
         for key, value in stored.items():
-            kind, topic, *_ = orjson.loads(key)
-            if kind == "complete":
-                document = orjson.loads(value)
-                found[topic] = CompleteMark(document["version"], document["connector"])
+            match json_key_parts(key):
+                case ("complete", topic):
+                    document = orjson.loads(value)
+                    found[topic] = CompleteMark(document["version"], document["connector"])
     return found

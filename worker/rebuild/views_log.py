@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import orjson
@@ -9,6 +10,7 @@ import orjson
 from headwater.worker.api import TopicPartition
 from headwater.worker.cluster.view_state import (
     RawConfig,
+    UnreadableState,
     ViewState,
     Wish,
     dump_state,
@@ -21,7 +23,9 @@ from headwater.worker.cluster.view_state import (
 from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.log.contract import Fenced, Log, Message
 from headwater.worker.runtime.barrier import dump_halt, halt_key
-from headwater.worker.runtime.internal_topics import InternalTopics
+from headwater.worker.runtime.internal_topics import InternalTopics, json_key_parts
+
+log = logging.getLogger(__name__)
 
 Barriers = Mapping[int, Mapping[TopicPartition, int] | None]
 """For each generation where it has to halt; None lets it go on."""
@@ -42,12 +46,15 @@ class ViewsLog:
         return ViewState(view) if value is None else load_state(value)
 
     def states(self) -> dict[str, ViewState]:
-        """All views that have a record."""
+        """All views that have a record. One that cannot be read is logged and left out: it must not hide the others."""
         found: dict[str, ViewState] = {}
         for key, value in self._stored.items():
-            kind, name, *_ = orjson.loads(key)
-            if kind == "view":
-                found[name] = load_state(value)
+            match json_key_parts(key):
+                case ("view", name):
+                    try:
+                        found[name] = load_state(value)
+                    except UnreadableState as error:
+                        log.error("view %s is not shown: %s", name, error)
         return found
 
     def wish(self, view: str, job: str) -> Wish | None:

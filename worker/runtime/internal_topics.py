@@ -50,3 +50,13 @@ class InternalTopics:
 def json_key(*parts: Any) -> bytes:
     """`["complete","shop.public.orders"]`: a JSON array without spaces, as Java's JsonConverter writes it."""
     return orjson.dumps(list(parts))
+
+
+def json_key_parts(key: bytes) -> tuple[str, ...]:
+    """Of a key by `json_key` whose parts are texts; () of any other: another program's record, which is passed by."""
+    try:
+        parts = orjson.loads(key)
+    except orjson.JSONDecodeError:
+        return ()
+    known = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
+    return tuple(parts) if known else ()
