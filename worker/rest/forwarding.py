@@ -120,9 +120,18 @@ class Forwarding:
         except (OSError, http.client.HTTPException) as error:
             log.warning("%s %s could not be forwarded to %s: %s", method, path.partition("?")[0], url, error)
             reason = str(error) or type(error).__name__
-            raise HttpError(500, f"IO Error trying to forward REST request: {reason}") from error
+            raise HttpError(500, f"IO Error trying to forward REST request: {reason}{_what_now(url, error)}") from error
         finally:
             connection.close()
+
+
+def _what_now(url: str, error: Exception) -> str:
+    """After Kafka Connect's words and status: a leader that was killed leads until its session is over."""
+    done = "Nothing was changed" if isinstance(error, ConnectionRefusedError) else "It may have been done all the same"
+    return (
+        f". The worker that has to do it, {url}, does not answer. {done}. If it is gone, another one takes its place "
+        "after session.timeout.ms: look, and ask again then"
+    )
 
 
 def _path(request: Request) -> str:

@@ -79,6 +79,7 @@ def test_a_leader_that_does_not_answer(asked: TestClient, follower: Elsewhere) -
         follower.leader = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         answer = message(asked.put("/connectors/x/stop"), 500)
     assert answer.startswith("IO Error trying to forward REST request: ")
+    assert f"{follower.leader}, does not answer. Nothing was changed." in answer and "ask again" in answer
 
 
 def test_a_leader_behind_https(worker: Standalone, tmp_path: Path) -> None:
