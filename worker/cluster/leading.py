@@ -1,4 +1,4 @@
-"""What the leader does: it alone writes the config topic, and fences off the earlier tasks of sources."""
+"""What the leader does: it writes the config topic, and fences off the earlier tasks of sources."""
 
 from __future__ import annotations
 
