@@ -116,9 +116,9 @@ class KafkaServer(Server):
         if is_root():
             for path in self.folder.iterdir():
                 shutil.chown(path, SERVER_USER)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._java(
-            "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)
+            "kafka.tools.StorageTool", "format", f"--cluster-id={self.cluster_id}", "-c", str(self._properties)
         )
         if spawn(command, self.log).wait() != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{self.log.read_text()[-3000:]}")

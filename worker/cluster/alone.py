@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .membership import Assigned, Group, Item
+from .membership import Assigned, Elsewhere, Group, Item
 
 __all__ = ["ALL", "Alone"]
 
@@ -27,6 +27,9 @@ class Alone:
 
     def workers(self) -> frozenset[str]:
         return frozenset()
+
+    def elsewhere(self) -> Elsewhere | None:
+        return None
 
     def rejoin(self) -> None:
         return

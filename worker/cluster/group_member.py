@@ -25,7 +25,7 @@ from .connect_protocol import (
     read_state,
     state_bytes,
 )
-from .membership import Assigned, Group, Item
+from .membership import Assigned, Elsewhere, Group, Item
 
 __all__ = ["GroupMember"]
 
@@ -65,6 +65,9 @@ class GroupMember:
         self._departures = Departures(delay_ms)
         self._owners: Mapping[Item, str] = {}
         self._workers: frozenset[str] = frozenset()
+        self._farthest = ""
+        self.elsewhere: Elsewhere | None = None
+        """Any thread may look; see `Membership.elsewhere`."""
 
     # For the worker, on any thread.
 
@@ -166,6 +169,7 @@ class GroupMember:
         self._told = self._leaving = frozenset()
         self._behind = self._again_ms = None
         self._owners = {}
+        self.elsewhere = None
         self._show(Assigned(incarnation=self.lease.number))
 
     def joined(self, generation: int, member_id: str, protocol: str, data: bytes, sent_ms: int) -> None:
@@ -184,6 +188,9 @@ class GroupMember:
         self._again_ms = now_ms() + given.delay_ms if given.delay_ms > 0 else None
         leads = given.leader == member_id
         offset = given.config_offset
+        self.elsewhere = None
+        if given.error == CONFIG_MISMATCH:
+            self.elsewhere = Elsewhere(self._farthest if leads else given.leader_url, offset)
         if given.error != NO_ERROR:
             self._catch_up(given, leads)
             offset = self._assigned.config_offset
@@ -227,6 +234,7 @@ class GroupMember:
         url = members[leader].url
         if newest > offset:
             log.info("another member knows the config topic up to %d, this leader up to %d; reading on", newest, offset)
+            self._farthest = max(members.values(), key=lambda state: state.config_offset).url
             behind = Assignment(leader, url, newest, error=CONFIG_MISMATCH)
             return dict.fromkeys(states, assignment_bytes(behind, version))
         owned = {member: state.items if version else frozenset[Item]() for member, state in members.items()}

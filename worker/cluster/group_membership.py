@@ -19,7 +19,7 @@ from headwater.worker.config.worker_options import worker_settings
 from .group_client import client_options
 from .group_coordinator import GroupCoordinator, Timing, explained
 from .group_member import GroupMember
-from .membership import Assigned, Group, Item
+from .membership import Assigned, Elsewhere, Group, Item
 
 __all__ = ["GroupMembership"]
 
@@ -87,6 +87,9 @@ class GroupMembership:
     def workers(self) -> frozenset[str]:
         """See `GroupMember.workers`."""
         return frozenset() if self._member is None else self._member.workers()
+
+    def elsewhere(self) -> Elsewhere | None:
+        return None if self._member is None else self._member.elsewhere
 
     def rejoin(self) -> None:
         if self._member is not None:

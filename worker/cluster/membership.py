@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-__all__ = ["CONNECTOR", "Assigned", "Group", "Item", "Membership"]
+__all__ = ["CONNECTOR", "Assigned", "Elsewhere", "Group", "Item", "Membership"]
 
 CONNECTOR: Final = -1
 """In place of a task's number: the connector itself."""
@@ -41,6 +41,14 @@ class Assigned:
 
     def has(self, item: Item) -> bool:
         return self.items is None or item in self.items
+
+
+class Elsewhere(NamedTuple):
+    """The last round could not be assigned: members of the group know the config topic up to different offsets, the
+    farthest one up to `offset`. `url`: the other worker of the two, as far as this one can tell."""
+
+    url: str
+    offset: int
 
 
 class Group(Protocol):
@@ -88,6 +96,10 @@ class Membership(Protocol):
 
     def workers(self) -> frozenset[str]:
         """URLs of all members, known to the leader alone; empty elsewhere."""
+        ...
+
+    def elsewhere(self) -> Elsewhere | None:
+        """None: the last round was assigned."""
         ...
 
     def rejoin(self) -> None:

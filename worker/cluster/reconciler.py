@@ -24,6 +24,7 @@ from .open_transactions import end_open_transactions
 from .peers import Peers
 from .planner import Planner
 from .reconcile import Pause, Run, reconcile
+from .same_topic import SameTopic
 from .session_keys import SessionKey
 from .state import Wanted, desired, items, own_builds
 from .status_report import StatusReport
@@ -70,6 +71,9 @@ class Reconciler:
         self.wanted = Wanted(settings=dict(around.settings), data_dir=str(around.data_dir), assigned=Assigned())
         self.from_files: list[str] = []
         self.session_key: SessionKey | None = None
+        self._same_topic = SameTopic(around.topics.configs)
+        self.apart = ""
+        """How it shows that another member of the group reads another config topic."""
         self.trouble = ""
         """Why the worker cannot compare what runs with what should, while that is so."""
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
@@ -199,6 +203,21 @@ class Reconciler:
             config_offset=self._config.offset,
             lease=self._membership.lease,
         )
+
+        self._compare()
+
+    def _compare(self) -> None:
+        """With what other members know of the config topic."""
+        before = self.apart
+        self.apart = self._same_topic.look(
+            self._membership.assigned(),
+            self._membership.elsewhere(),
+            self._config.position,
+            self.wanted.connectors,
+            time.monotonic(),
+        )
+        if self.apart and not before:
+            log.error("%s", self.apart)
 
     def _here(self) -> Assigned:
         """What is ours to run. Until the config has been read as far as the leader had, that means nothing new."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -59,7 +58,7 @@ class Worker:
         self.settings: Mapping[str, str] = dict(settings)
         self.data_dir = data_dir.absolute()
         self.worker_id = worker_id
-        self.cluster_id = "headwater-" + hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+        self.cluster_id = ""
         self._topics = InternalTopics.of(self.settings)
         self._lock = DataDirLock(self.data_dir)
         self._ending = threading.Event()
@@ -92,6 +91,7 @@ class Worker:
         expanded = expand(self.settings)
         self.log = open_log(expanded, self.data_dir)
         make_own_topics(self.log, self._topics)
+        self.cluster_id = self.log.cluster_id()
         stall = Stall(int(self.settings.get("task.stalled.after.ms", "300000")) / 1000)
         grace_s = int(self.settings.get("task.shutdown.graceful.timeout.ms", "5000")) / 1000
         self.supervisor = Supervisor(grace_s, stall)
@@ -232,6 +232,8 @@ class Worker:
         """What is wrong here; [] = nothing."""
         trouble = self._reconciler.trouble
         found = [f"the worker cannot look at what should run: {trouble}"] if trouble else []
+        if self._reconciler.apart:
+            found.append(self._reconciler.apart)
         assigned = self._membership.assigned()
         if assigned.generation < 0:
             found.append("this worker is no member of its cluster at the moment")

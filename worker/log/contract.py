@@ -180,6 +180,10 @@ class Consumer(Protocol):
 class Log(Protocol):
     """One connection to a log; thread-safe. Consumers and producers made from it belong to one thread each."""
 
+    def cluster_id(self) -> str:
+        """Names the log, however it is reached: a Kafka cluster's own id. Raises `Retriable`."""
+        ...
+
     def create_topic(self, name: str, partitions: int, config: Mapping[str, str]) -> TopicInfo:
         """`config` may name `replication.factor` too. Raises `TopicExists`."""
         ...

@@ -5,6 +5,7 @@ Semantics are those of `contract.py`, which are Kafka's. Layout and reasons: doc
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,6 +40,10 @@ class EmbeddedLog:
             self._check_open()
             self._catalog.create(name, partitions, config)
             return self.topics([name])[name]
+
+    def cluster_id(self) -> str:
+        """By its folder."""
+        return "headwater-" + hashlib.sha256(str(self._path.parent.absolute()).encode()).hexdigest()[:16]
 
     def topics(self, names: Iterable[str] | None = None) -> dict[str, TopicInfo]:
         with self._lock:

@@ -85,6 +85,10 @@ class KafkaLog:
         except KafkaException as error:
             raise self._connection.error(error, f"topic {name!r} could not be made") from error
 
+    def cluster_id(self) -> str:
+        self._check_open()
+        return self._topics.cluster_id()
+
     def topics(self, names: Iterable[str] | None = None) -> dict[str, TopicInfo]:
         """None: all but Kafka's internal ones."""
         self._check_open()

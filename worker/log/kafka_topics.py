@@ -50,6 +50,14 @@ class KafkaTopics:
             raise self._connection.error(error, "the topics could not be listed") from error
         return sorted(name for name in found if not name.startswith(_INTERNAL))
 
+    def cluster_id(self) -> str:
+        """Raises `Retriable`, `Fatal`."""
+        try:
+            found = self._admin.client.describe_cluster(request_timeout=ADMIN_TIMEOUT_S).result()
+        except KafkaException as error:
+            raise self._connection.error(error, "the brokers' cluster could not be looked up") from error
+        return str(found.cluster_id)
+
     def ids(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
         """Name -> (topic id, number of partitions); unknown names are left out. Raises `Retriable`, `Fatal`."""
         wanted = sorted(set(names))

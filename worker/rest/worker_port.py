@@ -56,7 +56,7 @@ class RestWorker(ClusterWorker, Protocol):
     worker_id: str
     """Kafka Connect's `worker_id`, host:port."""
     cluster_id: str
-    """Names the log."""
+    """Names the log; empty before the worker has started."""
     log: Log
     settings: Mapping[str, str]
     """The worker's options as text, `${…}` unexpanded."""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from headwater.worker.api import TopicPartition
-from headwater.worker.log import Log, LogError, Message, TopicExists, UnknownTopic
+from headwater.worker.log import Log, LogError, Message, TopicExists, UnknownTopic, open_log
+from tests.servers.kafka import KafkaServer
 
 from .conftest import LogFactory
 from .reading import read_all, values, write
@@ -21,6 +23,16 @@ def test_a_topic_has_partitions_config_and_an_id(log: Log, log_factory: LogFacto
     assert found[name].topic_id == info.topic_id
     assert found[name].config.items() >= {"cleanup.policy": "compact", "retention.ms": "-1"}.items()
     assert name in log.topics()
+
+
+def test_a_log_has_an_id(log: Log, log_factory: LogFactory) -> None:
+    assert log.cluster_id() and log_factory.open().cluster_id() == log.cluster_id()
+
+
+def test_kafkas_id_is_its_clusters(kafka: KafkaServer, tmp_path: Path) -> None:
+    log = open_log({"bootstrap.servers": kafka.bootstrap}, tmp_path)
+    assert log.cluster_id() == kafka.cluster_id
+    log.close()
 
 
 def test_a_topic_is_made_once(log: Log, make_topic: Callable[..., str]) -> None:

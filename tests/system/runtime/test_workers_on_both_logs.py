@@ -55,6 +55,7 @@ def test_files_run_until_they_have_caught_up(scene: Scene, worker: Standalone) -
     assert worker.wait_until_caught_up(120)
     assert scene.rows() == once_each(1_000)
     assert worker.connectors() == [scene.counter, scene.view]
+    assert worker.cluster_id == worker.log.cluster_id()
     status = worker.status(scene.counter)
     assert (status["connector"]["state"], status["type"]) == ("RUNNING", "source")
     assert [(t["id"], t["state"]) for t in status["tasks"]] == [(0, "RUNNING")]

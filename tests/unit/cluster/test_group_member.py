@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headwater.worker.cluster.connect_protocol import VERSIONS, read_assignment, read_state
 from headwater.worker.cluster.group_member import GroupMember
-from headwater.worker.cluster.membership import CONNECTOR, Item
+from headwater.worker.cluster.membership import CONNECTOR, Elsewhere, Item
 from headwater.worker.runtime.lease import LeaseReader, now_ms
 
 SESSION_MS = 60_000
@@ -202,9 +202,12 @@ def test_a_leader_that_is_behind_reads_on_first() -> None:
     assert a.member.assigned().config_offset == 5
     assert b.member.wants_to_join()
     assert not a.member.wants_to_join()
+    assert a.member.elsewhere == Elsewhere("http://b:8083/", 6)
+    assert b.member.elsewhere == Elsewhere("http://a:8083/", 6)
     a.read()
     assert a.member.wants_to_join()
     brokers.settle([a, b])
+    assert a.member.elsewhere is None and b.member.elsewhere is None
     assert a.items | b.items == items_of(3)
     assert a.member.assigned().config_offset == b.member.assigned().config_offset == 6
 
