@@ -1,9 +1,9 @@
 """What a thousand connectors cost a cluster of workers: start, hand-over and memory.
 
 `python bench/cluster.py [--connectors N] [--workers N] [--json]`: starts a Kafka 4.3 broker, writes N connectors to
-its config topic as a leader would (STOPPED: they have no processes), then starts the workers one after the other,
-lets one leave in good order and kills one. Times are until every worker says of each connector that it is on
-a worker that lives, and no worker has more than its share.
+its config topic as a leader would (STOPPED: they have no processes), then starts the workers one after the other, adds
+one connector more, lets a worker leave in good order and kills one. Times are until every worker says of each
+connector that it is on a worker that lives, and no worker has more than its share.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Cluster:
     def __init__(self, folder: Path, bootstrap: str, connectors: int, workers: int) -> None:
         self.connectors = connectors
         self.settings = kafka_settings(bootstrap, f"bench-{uuid.uuid4().hex[:6]}")
-        self.workers = [MemberProcess(folder, f"w{number}", self.settings) for number in range(workers)]
+        env = {"DATABASE_PASSWORD": "none"}
+        self.workers = [MemberProcess(folder, f"w{number}", self.settings, env) for number in range(workers)]
         self.alive: list[MemberProcess] = []
 
     def write(self, folder: Path) -> None:
@@ -68,6 +69,13 @@ class Cluster:
                     ]
                     producer.send(config_messages(topics.configs, records))
                 producer.flush()
+
+    def add(self) -> None:
+        """One more through the REST API, by a worker that does not lead."""
+        name = f"connector-{self.connectors:04}"
+        body = {"name": name, "config": CONFIG | {"topic.prefix": name}, "initial_state": "STOPPED"}
+        self.alive[-1].request("POST", "/connectors", body)
+        self.connectors += 1
 
     def shared(self) -> bool:
         """Does every worker say that each connector is on one that lives, which has no more than its share?"""
@@ -143,6 +151,8 @@ def run(connectors: int, workers: int) -> dict[str, Any]:
             note(what, value)
         for path in ("/connectors", "/connectors?expand=status"):
             note(f"GET {path}, ms", 1000 * timed(lambda path=path: cluster.alive[0].get(path)))  # type: ignore[misc]
+        note("POST /connectors, one more, ms", 1000 * timed(cluster.add))
+        note("shared with the new one, s after", cluster.until_shared())
         cluster.alive.pop().stop()
         note("one has left in good order: shared by the others, s after", cluster.until_shared())
         if len(cluster.alive) > 1:
