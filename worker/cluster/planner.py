@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import BoundedSemaphore, Lock, Thread
+from threading import Lock, Thread
 
 from headwater.worker.api import ConfigError, HeadwaterError
 from headwater.worker.observe.observed import Starts
 from headwater.worker.runtime.errors import Backoff
 from headwater.worker.runtime.plugin_process import run_plugin_call
 
+from .plugin_slots import PluginSlots
 from .state import Build, TaskPlan
 from .view_state import RawConfig
 
@@ -22,6 +23,8 @@ __all__ = ["Planner"]
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 2
+_SLOW_AT_ONCE = 8
+_SLOW_AFTER_S = 10.0
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 60.0
 
@@ -37,7 +40,7 @@ class Planner:
         self._plans: dict[Build, TaskPlan] = {}
         self._asking: dict[Build, RawConfig] = {}
         self._again_at: dict[Build, tuple[float, Backoff]] = {}
-        self._slots = BoundedSemaphore(_AT_ONCE)
+        self._slots = PluginSlots(_AT_ONCE, _SLOW_AT_ONCE, _SLOW_AFTER_S)
         self._starts = Starts()
 
     @property
@@ -90,7 +93,7 @@ class Planner:
 
     def _ask(self, build: Build, raw: RawConfig) -> None:
         try:
-            with self._slots:
+            with self._slots.one():
                 plan = TaskPlan.of(raw, run_plugin_call("plan_tasks", raw, self._settings, self._data_dir))
         except HeadwaterError as error:
             plan = TaskPlan(raw, error=str(error), permanent=isinstance(error, ConfigError))
