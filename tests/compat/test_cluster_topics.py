@@ -147,7 +147,8 @@ class Scene:
         writer.claim()
         paused = self.file_source("paused")
         writer.write(
-            self.config.messages(
+            records.config_messages(
+                self.topics.configs,
                 [
                     *records.connector_records("paused", paused, "PAUSED"),
                     *records.task_records("paused", [self.task(paused)]),
@@ -156,10 +157,10 @@ class Scene:
                     *records.task_records("running", [{"task.class": "headwater.NobodyKnows"}]),
                     *records.connector_records("gone", self.file_source("gone"), "PAUSED"),
                     *records.files_records(["running"]),
-                ]
+                ],
             )
         )
-        writer.write(self.config.messages(records.forget_records(Configured("gone", {}))))
+        writer.write(records.config_messages(self.topics.configs, records.forget_records(Configured("gone", {}))))
         writer.release()
         self.statuses.put_connector("running", OURS)
         self.statuses.put_task(TaskKey("running", 0), OURS)

@@ -17,7 +17,7 @@ from headwater.worker.runtime.task_spec import transactional_id
 
 from . import config_records as records
 from .config_records import Records, config_messages
-from .config_topic import Configured, RestartRequest, TargetState
+from .config_state import Configured, RestartRequest, TargetState
 from .config_writer import ConfigWriter
 from .connector_log import connector_log
 from .leading import not_written

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import closing
-from typing import Any
-
 from headwater.worker.log.compacted import CompactedDict
-from headwater.worker.log.contract import Log, Message
+from headwater.worker.log.contract import Log
 
-from .config_records import (
-    Records,
-    config_messages,
-    connector_records,
-    fencing_records,
-    files_records,
-    forget_records,
-    target_records,
-    task_records,
-)
-from .config_state import ConfigState, Configured, RestartRequest, TargetState
+from .config_state import ConfigState, Configured, RestartRequest
 from .session_keys import SessionKey
 
-__all__ = [
-    "ConfigTopic",
-    "Configured",
-    "Records",
-    "RestartRequest",
-    "TargetState",
-    "connector_records",
-    "fencing_records",
-    "files_records",
-    "forget_records",
-    "target_records",
-    "task_records",
-]
+__all__ = ["ConfigTopic"]
 
 
 class ConfigTopic:
-    """Reading belongs to one thread; `write` may be called from any."""
+    """Belongs to one thread."""
 
     def __init__(self, the_log: Log, topic: str) -> None:
-        self._log = the_log
-        self._topic = topic
         self._records = CompactedDict(the_log, topic)
         self._state = ConfigState(topic)
         self._followed = False
@@ -90,16 +62,6 @@ class ConfigTopic:
         """(logger, level) that a user has set for all workers since the first `refresh`, each handed out once."""
         taken, self._levels = self._levels, []
         return taken
-
-    def write(self, records: Iterable[tuple[str | bytes, Mapping[str, Any] | None]]) -> None:
-        """Durable when it returns, fenced off by nobody: a worker of a cluster writes by its `ConfigWriter`."""
-        messages = self.messages(records)
-        with closing(self._log.producer()) as producer:
-            producer.send(messages)
-            producer.flush()
-
-    def messages(self, records: Iterable[tuple[str | bytes, Mapping[str, Any] | None]]) -> list[Message]:
-        return config_messages(self._topic, records)
 
     def close(self) -> None:
         self._records.close()

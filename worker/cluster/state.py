@@ -14,7 +14,7 @@ from headwater.worker.runtime.supervised import Work
 from headwater.worker.runtime.task_spec import TaskId, TaskSpec
 
 from .alone import ALL
-from .config_topic import Configured
+from .config_state import Configured
 from .membership import CONNECTOR, Assigned, Item
 from .view_state import RawConfig, ViewState, current_generation
 

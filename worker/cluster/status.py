@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .config_topic import Configured
+from .config_state import Configured
 from .state import Build, TaskPlan
 from .view_state import ViewState, current_generation
 

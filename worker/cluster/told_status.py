@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .config_topic import Configured
+from .config_state import Configured
 from .status import Snapshot, task_answer, task_progress, task_trace, task_use
 from .status_topic import Told
 from .statuses import STATES, Status, TaskKey

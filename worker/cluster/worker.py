@@ -25,7 +25,7 @@ from headwater.worker.runtime.task_spec import TaskId
 
 from .caught_up import CaughtUp
 from .changes import Changes, ConfigChange, connector_of, offsets_topic
-from .config_topic import Configured
+from .config_state import Configured
 from .config_writer import ConfigWriter, leader_id, lone_id
 from .connector_log import connector_log
 from .data_dir_lock import DataDirLock

@@ -33,7 +33,8 @@ class Worker:
         self.writer = ConfigWriter(log, leader_id(settings), lambda: self.leads)
 
     def create(self, name: str, fence: tuple[str, ...] = ()) -> None:
-        self.writer.write(self.config.messages(records.connector_records(name, {}, "PAUSED")), fence)
+        changes = records.connector_records(name, {}, "PAUSED")
+        self.writer.write(records.config_messages(self.topics.configs, changes), fence)
 
     def known(self) -> list[str]:
         self.config.refresh(90)
@@ -82,7 +83,7 @@ def test_a_new_leader_fences_the_former_one(pair: tuple[Worker, Worker]) -> None
 
 def test_all_is_written_or_nothing(pair: tuple[Worker, Worker]) -> None:
     worker, other = pair
-    messages = worker.config.messages(records.connector_records("a", {}))
+    messages = records.config_messages(worker.topics.configs, records.connector_records("a", {}))
     with pytest.raises(MessageRefused):
         worker.writer.write([*messages, Message(worker.topics.configs, None, b"no key on a compacted topic")])
     assert other.known() == []

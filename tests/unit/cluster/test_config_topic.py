@@ -11,6 +11,7 @@ from headwater.worker.cluster.config_topic import ConfigTopic
 from headwater.worker.cluster.session_keys import SessionKey
 from headwater.worker.log import Log, Message, open_log
 from headwater.worker.log.compacted import CompactedDict
+from tests.written_configs import write_configs
 
 KEY = SessionKey(b"0123", "HmacSHA256", 5)
 
@@ -31,6 +32,10 @@ def write(log: Log, *messages: tuple[bytes, bytes | None]) -> None:
     producer.close()
 
 
+def put(log: Log, changes: records.Records) -> None:
+    write_configs(log, "configs", changes)
+
+
 def read(log: Log) -> dict[str, Configured]:
     """As a worker that starts."""
     topic = ConfigTopic(log, "configs")
@@ -46,7 +51,7 @@ def test_records_are_kafka_connects(log: Log) -> None:
     changes += records.task_records("shop", [{"a": "1"}, {"a": "2"}]) + records.files_records(["shop"])
     changes += records.restart_records(RestartRequest("shop", True)) + records.logger_records("io.debezium", "DEBUG")
     changes += records.session_key_records(KEY) + records.stop_records("gone")
-    assert [(m.key, m.value) for m in topic.messages(changes)] == [
+    assert [(m.key, m.value) for m in records.config_messages("configs", changes)] == [
         (b"target-state-shop", b'{"state":"PAUSED","state.v2":"STOPPED"}'),
         (b"connector-shop", b'{"properties":{"name":"shop","connector.class":"X"}}'),
         (b"task-shop-0", b'{"properties":{"a":"1"}}'),
@@ -59,13 +64,13 @@ def test_records_are_kafka_connects(log: Log) -> None:
         (b"commit-gone", b'{"tasks":0}'),
         (b"target-state-gone", b'{"state":"PAUSED","state.v2":"STOPPED"}'),
     ]
-    topic.write(changes)
+    put(log, changes)
     assert topic.refresh()
     shop = Configured("shop", raw, "STOPPED", ({"a": "1"}, {"a": "2"}), new_tasks=True)
     assert topic.connectors() == {"shop": shop}
     assert topic.from_files() == ["shop"]
     assert topic.session_key() == KEY
-    topic.write(records.forget_records(shop))
+    put(log, records.forget_records(shop))
     topic.refresh()
     assert topic.connectors() == {}
 
@@ -108,14 +113,20 @@ def test_records_of_a_java_worker_are_read(log: Log) -> None:
 def test_new_task_configs_are_newer_than_the_count_of_fenced_tasks(log: Log) -> None:
     topic = ConfigTopic(log, "configs")
     fencing = records.fencing_records("shop", 2)
-    assert [(m.key, m.value) for m in topic.messages(fencing)] == [(b"tasks-fencing-shop", b'{"task-count":2}')]
-    topic.write(records.connector_records("shop", {}) + records.task_records("shop", [{}, {}]) + fencing)
+    assert [(m.key, m.value) for m in records.config_messages("configs", fencing)] == [
+        (b"tasks-fencing-shop", b'{"task-count":2}')
+    ]
+    write_configs(
+        log, "configs", records.connector_records("shop", {}) + records.task_records("shop", [{}, {}]) + fencing
+    )
     topic.refresh()
     assert topic.connectors() == read(log) == {"shop": Configured("shop", {}, tasks=({}, {}), fenced=2)}
-    topic.write(records.task_records("shop", [{}]))
+    put(log, records.task_records("shop", [{}]))
     topic.refresh()
     assert topic.connectors() == read(log) == {"shop": Configured("shop", {}, tasks=({},), fenced=2, new_tasks=True)}
-    topic.write(records.forget_records(topic.connectors()["shop"]) + records.connector_records("shop", {}))
+    write_configs(
+        log, "configs", records.forget_records(topic.connectors()["shop"]) + records.connector_records("shop", {})
+    )
     topic.refresh()
     again = Configured("shop", {}, fenced=2, new_tasks=True, planned=False)
     assert topic.connectors() == read(log) == {"shop": again}
@@ -124,11 +135,11 @@ def test_new_task_configs_are_newer_than_the_count_of_fenced_tasks(log: Log) -> 
 
 def test_task_configs_count_from_their_commit_on(log: Log) -> None:
     topic = ConfigTopic(log, "configs")
-    topic.write(records.connector_records("shop", {}) + records.task_records("shop", [{"a": "1"}]))
-    topic.write(records.task_records("shop", [{"a": "2"}, {"a": "3"}])[:-1])
+    put(log, records.connector_records("shop", {}) + records.task_records("shop", [{"a": "1"}]))
+    put(log, records.task_records("shop", [{"a": "2"}, {"a": "3"}])[:-1])
     topic.refresh()
     assert topic.connectors()["shop"].tasks == ({"a": "1"},)
-    topic.write(records.task_records("shop", [{}, {}])[-1:])
+    put(log, records.task_records("shop", [{}, {}])[-1:])
     topic.refresh()
     assert topic.connectors()["shop"].tasks == ({"a": "2"}, {"a": "3"})
 
@@ -157,7 +168,7 @@ def test_task_configs_older_than_the_config_are_those_of_another_plan(log: Log) 
         records.target_records("shop", "PAUSED"),
         records.task_records("shop", [{}]),
     ):
-        topic.write(changes)
+        put(log, changes)
         topic.refresh()
         planned.append(topic.connectors()["shop"].planned)
     assert planned == [False, True, False, False, True]
@@ -165,13 +176,15 @@ def test_task_configs_older_than_the_config_are_those_of_another_plan(log: Log) 
 
 def test_restarts_and_logger_levels_are_events(log: Log) -> None:
     topic = ConfigTopic(log, "configs")
-    topic.write(records.restart_records(RestartRequest("before")) + records.logger_records("before", "INFO"))
+    write_configs(
+        log, "configs", records.restart_records(RestartRequest("before")) + records.logger_records("before", "INFO")
+    )
     topic.refresh()
     assert (topic.take_restarts(), topic.take_logger_levels()) == ([], [])
     asked = [RestartRequest("a", True, False), RestartRequest("b", False, True), RestartRequest("a")]
     for request in asked:
-        topic.write(records.restart_records(request))
-    topic.write(records.logger_records("root", "WARN"))
+        put(log, records.restart_records(request))
+    put(log, records.logger_records("root", "WARN"))
     topic.refresh()
     topic.refresh()
     assert (topic.take_restarts(), topic.take_logger_levels()) == (asked, [("root", "WARN")])
@@ -182,7 +195,7 @@ def test_the_offset_is_one_past_the_last_record(log: Log) -> None:
     topic = ConfigTopic(log, "configs")
     topic.refresh()
     assert topic.offset == -1
-    topic.write(records.connector_records("a", {}) + records.connector_records("b", {}))
+    put(log, records.connector_records("a", {}) + records.connector_records("b", {}))
     assert topic.offset == -1
     topic.refresh()
     assert (topic.offset, topic.position) == (2, 2)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.worker.cluster.config_topic import ConfigTopic, Configured
+from headwater.worker.cluster.config_state import Configured
+from headwater.worker.cluster.config_topic import ConfigTopic
 from headwater.worker.cluster.fencing import Fencing, Round
 from headwater.worker.cluster.reconcile import Stop, reconcile
 from headwater.worker.cluster.state import Build, TaskPlan, Wanted, desired, to_fence
@@ -15,6 +16,7 @@ from headwater.worker.cluster.surroundings import Surroundings
 from headwater.worker.log import Fenced, Message, open_log
 from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.task_spec import TaskId
+from tests.written_configs import write_configs
 
 RAW = {"name": "counter"}
 TWO: tuple[Mapping[str, str], ...] = ({"n": "0"}, {"n": "1"})
@@ -58,7 +60,7 @@ def test_a_round_fences_every_id_that_was_used_and_writes_the_new_count(tmp_path
         zombie.send([Message("numbers", None, b"zombie")])
     changes: list[int] = []
     around = Surroundings(log, {}, tmp_path, "here:1", InternalTopics(configs="configs"))
-    fencing = Fencing(around, topic.write, lambda: changes.append(1))
+    fencing = Fencing(around, lambda changed: write_configs(log, "configs", changed), lambda: changes.append(1))
     connector = Configured("counter", RAW, tasks=({},), fenced=3, new_tasks=True)
     fencing.want({"counter": Round.of(connector, plan({}))})
     end = time.monotonic() + 240
@@ -68,7 +70,7 @@ def test_a_round_fences_every_id_that_was_used_and_writes_the_new_count(tmp_path
         with pytest.raises(Fenced):
             zombie.commit()
         zombie.close()
-    topic.write([("connector-counter", {"properties": RAW})])
+    write_configs(log, "configs", [("connector-counter", {"properties": RAW})])
     topic.refresh()
     assert topic.connectors()["counter"].fenced == 1
     assert fencing.troubles() == {}

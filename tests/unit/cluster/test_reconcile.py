@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.worker.cluster.config_topic import Configured
+from headwater.worker.cluster.config_state import Configured
 from headwater.worker.cluster.reconcile import Pause, Run, Stop, reconcile
 from headwater.worker.cluster.state import Build, Desired, JobId, TaskPlan, Wanted, builds, desired
 from headwater.worker.cluster.view_state import GenerationState, Job, ViewState

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headwater.worker.cluster.config_topic import Configured
+from headwater.worker.cluster.config_state import Configured
 from headwater.worker.cluster.state import Build, TaskPlan
 from headwater.worker.cluster.status import connector_status, problems
 from headwater.worker.cluster.view_state import ViewState

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headwater.worker.cluster.config_topic import Configured
+from headwater.worker.cluster.config_state import Configured
 from headwater.worker.cluster.membership import CONNECTOR, Assigned, Item
 from headwater.worker.cluster.state import Build, TaskPlan, Wanted
 from headwater.worker.cluster.status_report import StatusReport
