@@ -7,11 +7,13 @@ and logs stays unexpanded.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from headwater.worker.api import ConfigError, Problem
 
@@ -106,7 +108,7 @@ class Redactor:
 
     def add(self, values: Iterable[str]) -> None:
         for value in values:
-            self._values |= {form for form in (value, value.strip()) if len(form) >= SHORTEST_SECRET}
+            self._values |= _forms(value)
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
@@ -115,6 +117,15 @@ class Redactor:
             text = self._pattern.sub(HIDDEN, text)
         text = _URL_PASSWORD.sub(rf"\g<1>{HIDDEN}\g<3>", text)
         return _KEYWORD_PASSWORD.sub(rf"\g<1>{HIDDEN}", text)
+
+
+def _forms(value: str) -> set[str]:
+    """As it stands, and as errors quote it: by Python's `repr`, in JSON, in a URL."""
+    found = {text for text in (value, value.strip()) if len(text) >= SHORTEST_SECRET}
+    for text in tuple(found):
+        found |= {repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+        found.add(quote(text, safe="", errors="replace"))  # what the environment holds may be no UTF-8
+    return found
 
 
 def _lookup(provider: str, path: str, key: str, env: Mapping[str, str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -83,6 +85,18 @@ def test_redacting() -> None:
     redactor.add({"user"})
     assert "user" not in redactor.redact("the user")
     assert Redactor().redact("a://b/c password: unset") == "a://b/c password: unset"
+
+
+@pytest.mark.parametrize("secret", ['it\'s \\ "hush"', "säcret\n7", "a@b/c d", "\udcff hush"])
+def test_secrets_as_errors_quote_them(secret: str) -> None:
+    redactor = Redactor([secret])
+    quoted = [repr(secret), str(KeyError(secret)), json.dumps(secret), json.dumps(secret, ensure_ascii=False)]
+    assert [redactor.redact(text) for text in quoted] == [f"{text[0]}***{text[-1]}" for text in quoted]
+    assert redactor.redact(f"GET /?q={quote(secret, safe='', errors='replace')}&r") == "GET /?q=***&r"
+
+
+def test_short_values_blot_out_nothing() -> None:
+    assert Redactor([" ", "/", "\n"]).redact("a%20b%2Fc\\n d") == "a%20b%2Fc\\n d"
 
 
 @given(st.lists(st.text("abc:/@.", max_size=6), min_size=1, max_size=4), st.text("xyz ", max_size=4))
