@@ -2,7 +2,7 @@
 
 from .compression import codec_of, decompressed, missing
 from .contract import START, BadRow, Content, Format, Place, Row, Unreadable
-from .options import FORMAT_OPTIONS, format_problems, make_format
+from .options import FORMAT_OPTIONS, format_problems, lacking, make_format
 
 __all__ = [
     "FORMAT_OPTIONS",
@@ -16,6 +16,7 @@ __all__ = [
     "codec_of",
     "decompressed",
     "format_problems",
+    "lacking",
     "make_format",
     "missing",
 ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import importlib.util
 from collections.abc import Callable
 from typing import Any, Final
 
 from headwater.worker.api import Option, Options, OptionType, Problem, Values, at_least
 
+from .avro import Avro
 from .compression import CODECS
 from .contract import Format
 from .delimited import Delimited, Dialect
 from .field_types import TYPE_NAMES, field_types
 from .json_lines import JsonLines
+from .parquet import Parquet
 from .text_lines import TextLines
 
 INFER: Final = "infer"
@@ -56,14 +59,17 @@ def _single(may_be_empty: bool) -> Callable[[Any], str | None]:
 
 
 FORMAT_OPTIONS: Final = Options(
-    Option("format", choices=("lines", "csv", "jsonl"), importance="high", group="Format",
-           doc="What the files hold: lines of text, CSV, a JSON value a line."),
+    Option("format", choices=("lines", "csv", "jsonl", "avro", "parquet"), importance="high", group="Format",
+           doc="What the files hold: lines of text, CSV, a JSON value a line, Avro (object container files; needs `pip "
+           "install 'headwater[avro]'`), Parquet (needs `'headwater[parquet]'`)."),
     Option("compression", default="auto", choices=("auto", *CODECS), group="Format",
            doc="auto: told by the first bytes. zstd needs `pip install 'headwater[zstd]'`."),
     Option("encoding", default="utf-8", validate=_encoding, group="Format", importance="low",
            doc="Of text, for lines and CSV; a byte order mark at the beginning is left out."),
-    Option("row.max.bytes", OptionType.INT, 8 * 1024 * 1024, "A longer row is a bad one.", validate=at_least(1),
-           group="Format", importance="low"),
+    Option("row.max.bytes", OptionType.INT, 8 * 1024 * 1024, "A longer row of lines, CSV or jsonl is a bad one.",
+           validate=at_least(1), group="Format", importance="low"),
+    Option("block.max.bytes", OptionType.INT, 64 * 1024 * 1024, "A larger block of an Avro file is not read; one is "
+           "in memory at a time.", validate=at_least(1), group="Format", importance="low"),
     Option("types", OptionType.LIST, (), "Types of fields, `name:type` separated by commas; types are "
            f"{', '.join(TYPE_NAMES)}. CSV: columns that are not listed are strings; `infer`: types are guessed from a "
            "file's first 100 rows and then hold for that file. jsonl: all fields of every row, which gives rows a "
@@ -90,8 +96,12 @@ def format_problems(values: Values) -> list[Problem]:
     for name in values:
         if name.startswith("csv.") and values.given(name) and chosen != "csv":
             problems.append(Problem(name, "has a meaning with format: csv only", "remove the option"))
+    if chosen == "parquet" and values.get("compression") not in (None, "auto", "none"):
+        problems.append(Problem("compression", "Parquet compresses inside, such files are not read", "leave it out"))
     if values.get("types"):
-        if chosen == "lines":
+        if chosen in ("avro", "parquet"):
+            problems.append(Problem("types", f"{chosen} files say what types they have", "remove the option"))
+        elif chosen == "lines":
             problems.append(Problem("types", "lines have no fields", "use format: csv or jsonl"))
         elif infers(values) and chosen != "csv":
             problems.append(Problem("types", "infer has a meaning with format: csv only", "list the types"))
@@ -104,8 +114,20 @@ def infers(values: Values) -> bool:
     return [item.lower() for item in values["types"]] == [INFER]
 
 
+def lacking(values: Values) -> str | None:
+    """What has to be installed before this format can be read, as a sentence."""
+    for name, module, package in (("avro", "fastavro", "avro"), ("parquet", "pyarrow", "parquet")):
+        if values["format"] == name and importlib.util.find_spec(module) is None:
+            return f"needs the package {module}: pip install 'headwater[{package}]'"
+    return None
+
+
 def make_format(values: Values) -> Format:
     """Of options without problems."""
+    if values["format"] == "avro":
+        return Avro(values["block.max.bytes"])
+    if values["format"] == "parquet":
+        return Parquet()
     most = values["row.max.bytes"]
     types = {} if infers(values) else field_types(values["types"])
     if values["format"] == "jsonl":

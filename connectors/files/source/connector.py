@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import ClassVar
 
-from headwater.connectors.formats import format_problems, missing
+from headwater.connectors.formats import format_problems, lacking, missing
 from headwater.worker.api import (
     ConfigError,
     Features,
@@ -56,8 +56,10 @@ class FileSourceConnector(SourceConnector):
 
     def check(self, values: Values) -> list[Finding]:
         findings = [_root(root) for root in dict.fromkeys(Patterns(values["path"], values["exclude"]).roots)]
-        if values["compression"] == "zstd" and (lacking := missing("zstd")):
-            findings.append(Finding("error", "compression", f"zstd {lacking}", "pip install 'headwater[zstd]'"))
+        if what := lacking(values):
+            findings.append(Finding("error", "format", f"{values['format']} {what}", what.partition(": ")[2]))
+        if values["compression"] == "zstd" and (what := missing("zstd")):
+            findings.append(Finding("error", "compression", f"zstd {what}", what.partition(": ")[2]))
         if values["move.to"]:
             findings.append(_target(values["move.to"], [f.subject for f in findings if f.level == "ok"]))
         return findings

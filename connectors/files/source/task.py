@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from headwater.connectors.formats import make_format, missing
+from headwater.connectors.formats import lacking, make_format, missing
 from headwater.worker.api import (
     Batch,
     Fatal,
@@ -39,6 +39,8 @@ PROGRESS_EVERY_S = 2.0
 class FileSource(Source):
     def open(self, context: TaskContext, positions: Sequence[tuple[Partition, Position]]) -> None:
         values = context.values
+        if what := lacking(values):
+            raise Fatal(f"format {values['format']} {what}")
         self._context = context
         self._patterns = Patterns(values["path"], values["exclude"])
         self._poll_s = values["poll.interval.ms"] / 1000
@@ -122,9 +124,9 @@ class FileSource(Source):
         if self._format.whole and not file.complete:
             file.close()
             return None
-        if lacking := missing(file.codec):
+        if what := missing(file.codec):
             file.close()
-            raise Fatal(f"{found.path} is compressed with {file.codec}, which {lacking}")
+            raise Fatal(f"{found.path} is compressed with {file.codec}, which {what}")
         # Written to since it was listed: not complete after all.
         file.complete = file.complete and (file.size, file.mtime_ns) == (found.size, found.mtime_ns)
         return Reading(file, self._position_in(file), self._format, self._shape)

@@ -30,7 +30,7 @@ while not any(progress.caught_up for progress in driver.progress):
 print(json.dumps([rows, most() - before]))
 """
 MB = 1024 * 1024
-CAP = 16 * MB
+CAP = 10 * MB
 TIMES = 10
 
 
