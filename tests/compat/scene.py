@@ -44,6 +44,8 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = WAIT
 class Scene:
     """`java`: a running worker, shared with others; its connector is made at the first phase."""
 
+    offsets_topic = "connect-offsets"
+
     def __init__(self, kafka: KafkaServer, java: ConnectWorker, database: Database, folder: Path) -> None:
         self.kafka = kafka
         self.java = java
@@ -71,13 +73,16 @@ class Scene:
             "topic.creation.default.partitions": "1",
         }
         folder.mkdir()
-        worker = folder / "worker.yaml"
-        worker.write_text(WORKER.format(bootstrap=kafka.bootstrap, name=self.name))
         self._connector = folder / "connector.yaml"
-        self.configure_headwater({"name": self.name, **self.config})
-        self.headwater = WorkerProcess([self._connector], folder / "data", options=["--worker", str(worker)])
+        self.headwater = self._headwater(folder)
         self.writers: list[NumberedWriter] = []
         self._made = False
+
+    def _headwater(self, folder: Path) -> WorkerProcess:
+        worker = folder / "worker.yaml"
+        worker.write_text(WORKER.format(bootstrap=self.kafka.bootstrap, name=self.name))
+        self.configure_headwater({"name": self.name, **self.config})
+        return WorkerProcess([self._connector], folder / "data", options=["--worker", str(worker)])
 
     def configure_headwater(self, config: Mapping[str, str]) -> None:
         self._connector.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in config.items()))
@@ -171,7 +176,7 @@ class Scene:
     def offset(self) -> Mapping[str, Any]:
         """The stream's stored position."""
         found: Mapping[str, Any] = {}
-        for raw in read_all(self.kafka.bootstrap, ["connect-offsets"]):
+        for raw in read_all(self.kafka.bootstrap, [self.offsets_topic]):
             if raw.key is not None and json.loads(raw.key) == [self.name, {"server": self.name}] and raw.value:
                 found = json.loads(raw.value)
         return found
