@@ -118,6 +118,8 @@ class ConfigState:
         if document is None:
             self._forget(name)
             return
+        if not name:
+            raise ValueError("a connector has a name")
         self._raw[name] = _properties(document)
         self._unplanned.add(name)
         self._refresh(name)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from headwater.worker.api import ConfigError, Option, Options, OptionType, Unsupported, Values, at_least
+from headwater.worker.api import ConfigError, Option, Options, OptionType, Problem, Unsupported, Values, at_least
 
 from .client_overrides import ALLOWLIST, POLICIES, POLICY
 from .connector_options import ONE_VERSION, plain_name
@@ -124,6 +124,18 @@ class WorkerSettings:
 def worker_settings(raw: Mapping[str, str], expanded: Mapping[str, str] | None = None) -> WorkerSettings:
     """Raises `ConfigError` with every problem. `expanded`: `raw` with `${…}` filled in, where that was done."""
     values, problems = WORKER_OPTIONS.parse(raw if expanded is None else expanded)
+    problems = [*problems, *_shared_topics(values)]
     if problems:
         raise ConfigError(problems)
     return WorkerSettings(values, dict(raw))
+
+
+def _shared_topics(values: Values) -> list[Problem]:
+    """Each internal topic is read by somebody who takes all of its records for its own."""
+    first: dict[str, str] = {}
+    problems = []
+    for option in (f"{kind}.storage.topic" for kind in ("config", "offset", "status", "topics", "views")):
+        other = first.setdefault(values[option], option)
+        if other != option:
+            problems.append(Problem(option, f"{values[option]} is {other} already; give each a topic of its own"))
+    return problems

@@ -158,6 +158,13 @@ def test_what_a_deleted_connector_has_left_behind_does_not_count(log: Log) -> No
     assert read(log)["shop"] == Configured("shop", {}, planned=False)
 
 
+def test_a_connector_without_a_name_is_passed_by(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody could ask for it, let alone delete it."""
+    write(log, (b"connector-", b'{"properties":{}}'), (b"connector-shop", b'{"properties":{}}'))
+    assert list(read(log)) == ["shop"]
+    assert "record connector- of topic configs is passed by" in caplog.text
+
+
 def test_task_configs_older_than_the_config_are_those_of_another_plan(log: Log) -> None:
     topic = ConfigTopic(log, "configs")
     planned = []

@@ -51,3 +51,12 @@ def test_problems() -> None:
         "offset.flush.interval.ms: must be at least 1",
         "response.http.headers.config: 'put A:b' begins with 'put'; there are set, add, setDate and addDate",
     ]
+
+
+def test_each_internal_topic_is_one_of_its_own() -> None:
+    with pytest.raises(ConfigError) as caught:
+        worker_settings({"offset.storage.topic": "connect-configs", "views.storage.topic": "connect-status"})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "offset.storage.topic: connect-configs is config.storage.topic already; give each a topic of its own",
+        "views.storage.topic: connect-status is status.storage.topic already; give each a topic of its own",
+    ]
