@@ -36,13 +36,15 @@ class GenerationInfo:
 class ExpectedRow(NamedTuple):
     """What one record makes of one row of the view. `digest` None: the row is gone; `key` is canonical.
 
-    `key` b"" and `digest` None: every row of the part is gone (a truncate).
+    `key` b"" and `digest` None: every row of the part is gone (a truncate). `first`: the record counts only where the
+    row is not there, for views that refuse a key that they have.
     """
 
     part: str
     key: bytes
     digest: int | None
     version: int | None = None
+    first: bool = False
 
 
 class Reader(Protocol):

@@ -20,13 +20,14 @@ EVERY_ROW: Final = b""
 """Key of an expected row without digest that says: the whole part is empty now (a truncate)."""
 
 _TABLE: Final = (
-    "CREATE TABLE expected (part TEXT, key BLOB, bucket INTEGER, digest BLOB, version INTEGER, "
+    "CREATE TABLE expected (part TEXT, key BLOB, bucket INTEGER, digest BLOB, version INTEGER, first INTEGER, "
     "PRIMARY KEY (part, key)) WITHOUT ROWID"
 )
 _MERGE: Final = (
-    "INSERT INTO expected VALUES (?, ?, ?, ?, ?) ON CONFLICT (part, key) DO UPDATE "
+    "INSERT INTO expected VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (part, key) DO UPDATE "
     "SET digest = excluded.digest, version = excluded.version "
-    "WHERE excluded.version IS NULL OR expected.version IS NULL OR excluded.version >= expected.version"
+    "WHERE (excluded.version IS NULL OR expected.version IS NULL OR excluded.version >= expected.version) "
+    "AND (NOT excluded.first OR expected.digest IS NULL)"
 )
 
 
@@ -36,8 +37,11 @@ _EMPTY: Final = (
 
 
 class _Newest(NamedTuple):
+    """`first`: what the file holds of this row, if anything, counts before it."""
+
     digest: int | None
     version: int | None
+    first: bool = False
 
 
 def _above(held: int | None, version: int | None) -> bool:
@@ -45,7 +49,8 @@ def _above(held: int | None, version: int | None) -> bool:
 
 
 class Fold:
-    """Add every record's rows in log order; a lower version never wins over a higher one, an equal one does."""
+    """Add every record's rows in log order; a lower version never wins over a higher one, an equal one does. Rows that
+    are marked `first` never win over one that is there."""
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self._limit = in_memory
@@ -55,14 +60,14 @@ class Fold:
 
     def add(self, rows: Iterable[ExpectedRow]) -> None:
         held = self._rows
-        for part, key, digest, version in rows:
+        for part, key, digest, version, first in rows:
             if key == EVERY_ROW and digest is None:
                 self._empty(part, version)
                 continue
             before = held.get((part, key))
-            if before and _above(before.version, version):
+            if before and (_above(before.version, version) or (first and before.digest is not None)):
                 continue
-            held[part, key] = _Newest(digest, version)
+            held[part, key] = _Newest(digest, version, first and before is None)
             if len(held) > self._limit:
                 self._spill()
 
@@ -82,7 +87,14 @@ class Fold:
             self._file.execute("PRAGMA synchronous = OFF")
             self._file.execute(_TABLE)
         rows = [
-            (part, key, bucket(key), None if new.digest is None else new.digest.to_bytes(16, "big"), new.version)
+            (
+                part,
+                key,
+                bucket(key),
+                None if new.digest is None else new.digest.to_bytes(16, "big"),
+                new.version,
+                new.first,
+            )
             for (part, key), new in self._rows.items()
         ]
         self._file.execute("BEGIN")

@@ -109,7 +109,7 @@ def later_rows(work: Work, generation: int, since: Mapping[TopicPartition, int])
         rows: set[tuple[str, bytes]] = set()
         with work.pipeline(generation).expectation() as expect:
             for messages in read_between(work.log, since, ends(work, generation), work.check):
-                rows.update((part, key) for part, key, _, _ in expect(messages))
+                rows.update((row.part, row.key) for row in expect(messages))
         return rows
 
     return touched

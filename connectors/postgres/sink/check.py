@@ -8,6 +8,7 @@ from headwater.worker.api import DataError, Finding, HeadwaterError, Values
 
 from .connection import Connection, connect, shown
 from .existing import findings_for
+from .meanings import creates_tables, folds_names, keeps_dots
 from .naming import table_name
 from .quoting import quoted
 from .state import FORMAT, has_state
@@ -42,9 +43,8 @@ def _tables(connection: Connection, values: Values) -> list[Finding]:
     names = []
     for topic in values.get("topics") or ():
         try:
-            schema, table = table_name(
-                values["collection.name.format"], topic, None, fold=not values["quote.identifiers"]
-            )
+            pattern = values["collection.name.format"]
+            schema, table = table_name(pattern, topic, None, folds_names(values), keeps_dots(values))
         except DataError:  # the name needs what only a record has
             continue
         schema = schema or (row[0] if row and row[0] else "")
@@ -76,7 +76,7 @@ def _rights(connection: Connection, values: Values) -> list[Finding]:
         found.append(Finding("error", "privileges", f"{user} may not make temporary tables",
                              f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {quoted(user)}"))  # fmt: skip
     found.append(_state(connection, values, user, database, may_make_schema))
-    if values["schema.evolution"] == "basic" and schema is not None and not may_make_table:
+    if creates_tables(values) and schema is not None and not may_make_table:
         found.append(Finding("error", "privileges", f"{user} may not make tables in schema {schema}",
                              f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(user)}"))  # fmt: skip
     elif schema is None:

@@ -121,6 +121,15 @@ def column_of(schema: Schema) -> Column:
     return _PRIMITIVE[schema.type]
 
 
+def header_column(schema: Schema | None) -> Column:
+    """The column for a record's header. One without a schema holds the bytes of a text, as header converters write."""
+    return column_of(schema) if schema is not None else Column(kinds.TEXT, _header_text)
+
+
+def _header_text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def _decimal(schema: Schema) -> Kind:
     precision, scale = schema.parameters.get("connect.decimal.precision"), schema.parameters.get("scale")
     if precision is None or scale is None or not 1 <= int(precision) <= 1000 or not -1000 <= int(scale) <= 1000:

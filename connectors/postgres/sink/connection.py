@@ -33,6 +33,8 @@ _JDBC: Final = {"user": "user", "password": "password", "sslmode": "sslmode", "s
 _JDBC_HARMLESS: Final = frozenset({"stringtype", "reWriteBatchedInserts", "prepareThreshold", "socketTimeout",
                                    "tcpKeepAlive", "binaryTransfer", "defaultRowFetchSize", "assumeMinServerVersion",
                                    "preparedStatementCacheQueries", "preparedStatementCacheSizeMiB"})  # fmt: skip
+DRIVER_PARAMETERS: Final = frozenset({*_JDBC, *_JDBC_HARMLESS, "ssl", "currentSchema"} - {"user", "password"})
+"""What `connection.NAME` may name, as well as a URL's query."""
 _SERVER_TYPES: Final = {"primary": "read-write", "master": "read-write", "any": "any"}
 
 _TRANSIENT: Final = ("08", "53", "57", "40", "25P03", "55P03", "55006", "58")
@@ -44,7 +46,15 @@ def conninfo(values: Mapping[str, Any]) -> dict[str, Any]:
     """libpq's parameters. Raises `ValueError`, whose message holds no secret."""
     url = str(values["connection.url"]).strip()
     parameters = _from_jdbc(url.removeprefix("jdbc:")) if url.startswith("jdbc:") else _from_libpq(url)
-    for name, option in (("user", "connection.username"), ("password", "connection.password")):
+    for option, text in values.items():
+        name = option.removeprefix("connection.")
+        if option.startswith("connection.") and name in DRIVER_PARAMETERS:
+            _take(parameters, name, str(text))
+    for name, option in (
+        ("user", "connection.username"),
+        ("password", "connection.password"),
+        ("sslpassword", "connection.sslpassword"),
+    ):
         if values.get(option):
             parameters[name] = values[option]
     parameters.setdefault("application_name", "headwater")
@@ -75,18 +85,7 @@ def _from_jdbc(url: str) -> dict[str, Any]:
         address = address.replace("postgresql:", "postgresql:///", 1)
     parameters = _from_libpq(address)
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name == "currentSchema":
-            path = value.replace("\\", "\\\\").replace(" ", "\\ ")
-            parameters["options"] = f"{parameters.get('options', '')} -c search_path={path}".strip()
-        elif name == "ssl":
-            if value.lower() != "false":
-                parameters.setdefault("sslmode", "verify-full")
-        elif name == "targetServerType":
-            parameters["target_session_attrs"] = _SERVER_TYPES.get(value, value)
-        elif name in _JDBC:
-            parameters[_JDBC[name]] = value
-        elif name not in _JDBC_HARMLESS:
-            raise ValueError(f"has the parameter {name}, which Headwater does not know")
+        _take(parameters, name, value)
     try:
         psycopg.conninfo.make_conninfo(**parameters)
     except psycopg.Error as error:
@@ -94,10 +93,27 @@ def _from_jdbc(url: str) -> dict[str, Any]:
     return parameters
 
 
+def _take(parameters: dict[str, Any], name: str, value: str) -> None:
+    """Add pgjdbc's parameter as libpq's. Raises `ValueError` for one that is not known."""
+    if name == "currentSchema":
+        path = value.replace("\\", "\\\\").replace(" ", "\\ ")
+        parameters["options"] = f"{parameters.get('options', '')} -c search_path={path}".strip()
+    elif name == "ssl":
+        if value.lower() != "false":
+            parameters.setdefault("sslmode", "verify-full")
+    elif name == "targetServerType":
+        parameters["target_session_attrs"] = _SERVER_TYPES.get(value, value)
+    elif name in _JDBC:
+        parameters[_JDBC[name]] = value
+    elif name not in _JDBC_HARMLESS:
+        raise ValueError(f"has the parameter {name}, which Headwater does not know")
+
+
 def has_password(url: str) -> bool:
     """Does the URL itself hold a password, which would then be shown wherever the URL is?"""
     try:
-        return bool(conninfo({"connection.url": url}).get("password"))
+        parameters = conninfo({"connection.url": url})
+        return bool(parameters.get("password") or parameters.get("sslpassword"))
     except ValueError:
         return False
 

@@ -9,6 +9,7 @@ from headwater.worker.api import Features, Finding, Problem, Sink, SinkConnector
 from .check import findings
 from .connection import conninfo, has_password
 from .generations import PostgresGenerations
+from .meanings import contradictions
 from .options import OPTIONS
 from .sink import PostgresSink
 
@@ -21,7 +22,7 @@ class PostgresSinkConnector(SinkConnector):
 
     def validate(self, values: Values) -> list[Problem]:
         """Options that could not be parsed are not in `values`; they have a problem of their own already."""
-        return [*_connection(values), *_writing(values)]
+        return [*_connection(values), *contradictions(values)]
 
     def task(self) -> Sink:
         return PostgresSink()
@@ -41,22 +42,5 @@ def _connection(values: Values) -> Iterator[Problem]:
     except ValueError as error:
         yield Problem("connection.url", str(error), "e.g. jdbc:postgresql://localhost:5432/shop")
     if has_password(values["connection.url"]):
-        yield Problem("connection.url", "holds a password", "put it in connection.password")
-
-
-def _writing(values: Values) -> Iterator[Problem]:
-    mode, keys = values.get("primary.key.mode"), values.get("primary.key.fields") or []
-    if mode is not None and mode != "record_key" and values.given("delete.enabled") and values.get("delete.enabled"):
-        hint = "the key alone names a deleted row surely"
-        yield Problem("delete.enabled", "needs primary.key.mode: record_key", hint, "true")
-    if mode == "record_value" and not keys:
-        yield Problem("primary.key.fields", "required with primary.key.mode: record_value")
-    if mode in ("kafka", "none") and len(keys) not in (0, 3):
-        yield Problem("primary.key.fields", "must be three names, for topic, partition and offset")
-    if values.get("insert.mode") == "update":
-        yield Problem("insert.mode", "not supported by Headwater", "use upsert", "update")
-    if values.get("insert.mode") == "insert" and mode not in ("kafka", "none"):
-        hint = "use upsert, or primary.key.mode: kafka for a row for each record"
-        yield Problem("insert.mode", "fails at the first change of a row", hint, "insert")
-    if values.get("field.include.list") and values.get("field.exclude.list"):
-        yield Problem("field.exclude.list", "cannot be used together with field.include.list")
+        hint = "put it in connection.password, or connection.sslpassword"
+        yield Problem("connection.url", "holds a password", hint)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from headwater.worker.api import Fatal, Finding, Values
+from headwater.worker.api import DataError, Fatal, Finding, Values
 
 from .connection import Connection
-from .quoting import quoted
-from .state import ColumnState, TableState, has_state, owner_of
+from .meanings import changes_tables, folds_names, keeps_dots, why_not
+from .naming import table_name
+from .quoting import qualified, quoted
+from .state import ColumnState, TableState, has_state, is_there, owner_of
 
 # types without their length: a cast to varchar(3) cuts silently, the assignment after a cast to varchar does not
 _COLUMNS = """
@@ -69,6 +71,22 @@ def obstacle_of(connection: Connection, values: Values, schema: str, name: str) 
     return message, f"{OWN_NAME}, or let the view take it over with adopt.tables: true"
 
 
+def check_tables_exist(connection: Connection, values: Values, default_schema: str, topics: Iterable[str]) -> None:
+    """schema.evolution: validate-only. Raises `Fatal` for a topic whose table is missing; names that only a record
+    can tell are looked at when their first one comes."""
+    for topic in sorted(topics):
+        pattern = values["collection.name.format"]
+        try:
+            schema, name = table_name(pattern, topic, None, folds_names(values), keeps_dots(values))
+        except DataError:
+            continue
+        if not is_there(connection, qualified(schema or default_schema, name)):
+            raise Fatal(
+                f"{topic}: the table {schema or default_schema}.{name} is missing, and schema.evolution is "
+                "validate-only: create it, or set schema.evolution: basic"
+            )
+
+
 def adopt(connection: Connection, values: Values, table: TableState) -> TableState:
     """`table` with the real types of the existing table of its name. Raises `Fatal` where it cannot be used.
 
@@ -102,8 +120,9 @@ def adopt(connection: Connection, values: Values, table: TableState) -> TableSta
 
 
 def _check_may_add(connection: Connection, values: Values, table: TableState, where: str, column: str) -> None:
-    if values["schema.evolution"] == "none":
-        raise Fatal(f"{where}: the column {column} is missing, and schema.evolution is none: add it, or {OWN_NAME}")
+    if not changes_tables(values):
+        why = why_not(values, "auto.evolve")
+        raise Fatal(f"{where}: the column {column} is missing, and {why}: add it, or {OWN_NAME}")
     row = connection.execute(_LOOK, [table.schema, table.table]).fetchone()
     if row is not None and not row[2]:
         raise Fatal(

@@ -17,8 +17,9 @@ from headwater.connectors.debezium.placeholder import Placeholder
 from headwater.worker.api import DataError, ExpectedRow, Record, Schema, Type, Values
 
 from .canonical import compact, key_text, name_prefix, row_digest
-from .columns import Read, column_of
+from .columns import Read, column_of, header_column
 from .kinds import BIGINT, BYTEA, INTEGER, TEXT, UUID, Kind
+from .meanings import deletes_rows, folds_names, keeps_dots, takes_each_key_once
 from .naming import table_name
 from .options import COORDINATES
 from .packing import UNPACKABLE, origin_topic
@@ -71,6 +72,9 @@ class Expectation:
     _placeholder: Placeholder = field(init=False)
     _cachable: bool = field(init=False)
     _deletes: bool = field(init=False)
+    _folds: bool = field(init=False)
+    _dots: bool = field(init=False)
+    _first_counts: bool = field(init=False)
     _names: dict[str, tuple[str, str]] = field(default_factory=dict)
     _parts: dict[tuple[Any, ...], str] = field(default_factory=dict)
     _fields: dict[tuple[str, Schema], list[_Field]] = field(default_factory=dict)
@@ -78,7 +82,9 @@ class Expectation:
 
     def __post_init__(self) -> None:
         self._placeholder = Placeholder(self.values["unavailable.value.placeholder"])
-        self._deletes = self.values["delete.enabled"] and self.values["primary.key.mode"] == "record_key"
+        self._deletes = deletes_rows(self.values)
+        self._folds, self._dots = folds_names(self.values), keeps_dots(self.values)
+        self._first_counts = takes_each_key_once(self.values)
         self._cachable = self._names_are_cachable()
 
     def rows(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:
@@ -107,13 +113,13 @@ class Expectation:
         if image.gone:
             self._remembered.pop((part, name), None)
             return ExpectedRow(part, name, None, version)
-        return ExpectedRow(part, name, self._digest(record, (part, name), key, image), version)
+        return ExpectedRow(part, name, self._digest(record, (part, name), key, image), version, self._first_counts)
 
     def _image(self, record: Record) -> _Image | None:
         """The row that a record is about; None: it changes nothing."""
         value, schema, deletes = record.value, record.value_schema, self._deletes
         if value is None:
-            return _Image({}, None, True) if deletes else None
+            return _Image({}, None, True) if deletes and self.values["primary.key.mode"] == "record_key" else None
         if schema is None or schema.type is not Type.STRUCT:
             raise DataError(f"{record.where()}: no schema")
         if not is_envelope_schema(schema):
@@ -137,8 +143,8 @@ class Expectation:
         marker = (record.topic, *((source.get("schema"), source.get("table"), source.get("db")) if source else ()))
         found = self._parts.get(marker) if self._cachable else None
         if found is None:
-            folded = not self.values["quote.identifiers"]
-            schema, table = table_name(self.values["collection.name.format"], record.topic, source, folded)
+            pattern = self.values["collection.name.format"]
+            schema, table = table_name(pattern, record.topic, source, self._folds, self._dots)
             if source is not None:
                 self._names[record.topic] = (schema, table)
             found = self._parts[marker] = f"{schema or self.default_schema}.{table}"
@@ -163,7 +169,9 @@ class Expectation:
             place = (origin_topic(record), record.partition, record.offset)
             return {n: (k, v) for n, k, v in zip(columns, (TEXT, INTEGER, BIGINT), place, strict=True)}
         if mode == "record_value":
-            return self._read_key(names, image.schema, image.row)
+            return self._read_key(names or self._all_fields(record.topic, image.schema), image.schema, image.row)
+        if mode == "record_header":
+            return dict([self._read_header(record, name) for name in names])
         if record.key_schema is None:
             raise DataError(f"{record.where()}: no key schema")
         if record.key_schema.type is Type.STRUCT:
@@ -183,8 +191,21 @@ class Expectation:
         kind.pack(found)  # raises for what the column cannot hold
         return self._column(name), (kind, found)
 
+    def _all_fields(self, topic: str, schema: Schema | None) -> list[str]:
+        names = [item.name for item in schema.fields] if schema else []
+        return [name for name in names if is_included(self.values, topic, name)]
+
+    def _read_header(self, record: Record, name: str) -> tuple[str, tuple[Kind, Any]]:
+        found = [header for header in record.headers if header.name == name]
+        if not found or found[-1].value is None:
+            raise DataError(f"{record.where()}: no header {name}")
+        kind, read = header_column(found[-1].schema)
+        value = read(found[-1].value)
+        kind.pack(value)
+        return self._column(name), (kind, value)
+
     def _column(self, name: str) -> str:
-        return name if self.values["quote.identifiers"] else name.lower()
+        return name.lower() if self._folds else name
 
     def _digest(self, record: Record, row_name: tuple[str, bytes], key: _Key, image: _Image) -> int:
         found = {column: name_prefix(column) + compact(kind.canonical(value)) for column, (kind, value) in key.items()}

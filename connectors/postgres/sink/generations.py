@@ -1,4 +1,8 @@
-"""All generations of one Postgres view: the `Generations` that a rebuild works with."""
+"""All generations of one Postgres view: the `Generations` that a rebuild works with.
+
+With insert.mode: update there is nothing to build or compare: the rows come from elsewhere, and the log cannot say
+which there are.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from headwater.worker.api import (
 from .building import Building
 from .connection import Connection, connect, meaning
 from .expect import Expectation
+from .meanings import changes_only, is_log
 from .offsets import stored
 from .preflight import preflight
 from .promote import Swap
@@ -38,13 +43,19 @@ WHERE g.view = %s GROUP BY 1, 2, 3, 4 ORDER BY 1
 """
 
 
+NOT_OURS = (
+    "insert.mode is update: the view changes rows that others put into its tables, so the log alone cannot say what they "
+    "should hold; it can be neither rebuilt nor verified"
+)
+
+
 class PostgresGenerations:
     """Parts are logical tables, `schema.table` by their public names, so that generations compare."""
 
     def __init__(self, values: Values, view: str) -> None:
         self._values = values
         self._view = view
-        self.every_record = values["primary.key.mode"] in ("kafka", "none")
+        self.every_record = is_log(values)
         self._state: str = values["state.schema"]
         self._connection: Connection | None = None
         self._expectation: Expectation | None = None
@@ -61,11 +72,16 @@ class PostgresGenerations:
         ]
 
     def preflight(self, samples: Mapping[str, Record]) -> Findings:
+        if changes_only(self._values):
+            fix = "set insert.mode: upsert and let the view have tables of its own"
+            return [Finding("error", "insert.mode", NOT_OURS, fix)]
         connection = self._connected()
         with meaning(f"looking at the tables of {self._view}"):
             return preflight(connection, self._values, self._live(), samples, self._default_schema())
 
     def create(self, number: int, samples: Mapping[str, Record]) -> None:
+        if changes_only(self._values):
+            raise Fatal(NOT_OURS)
         connection = self._connected()
         with meaning(f"making generation {number} of {self._view}"):
             open_state(connection, self._state)
@@ -83,6 +99,8 @@ class PostgresGenerations:
             self._building().finish_load(number, self._current())
 
     def pin(self, number: int) -> PinnedReader:
+        if changes_only(self._values):
+            raise Fatal(NOT_OURS)
         return pin(lambda: connect(self._values, idle_timeout_s=0), self._state, self._view, number)
 
     def expect(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:

@@ -15,12 +15,15 @@ LONGEST: Final = 63
 _PLACEHOLDER: Final = re.compile(r"\$\{(topic|source\.[A-Za-z_]+)\}")
 
 
-def table_name(pattern: str, topic: str, source: Mapping[str, Any] | None, fold: bool = False) -> tuple[str, str]:
+def table_name(
+    pattern: str, topic: str, source: Mapping[str, Any] | None, fold: bool = False, dots: bool = False
+) -> tuple[str, str]:
     """Schema (empty: the connection's own) and table that records of `topic` belong to.
 
     `${topic}` is the topic with dots as underscores, as in Debezium's JDBC sink. `${source.NAME}` comes from the
     event's `source` block; a record without one (flat, a tombstone) takes schema and table from the topic's last parts.
-    `fold`: unquoted names, which PostgreSQL folds to lower case.
+    `fold`: unquoted names, which PostgreSQL folds to lower case. `dots`: the topic keeps its dots, as with Debezium's
+    PassthroughCollectionNamingStrategy. Raises `DataError`.
     """
     parts = topic.split(".")
     fallback = {"table": parts[-1], "schema": parts[-2] if len(parts) > 1 else "", "name": parts[0]}
@@ -28,7 +31,7 @@ def table_name(pattern: str, topic: str, source: Mapping[str, Any] | None, fold:
     def value(found: re.Match[str]) -> str:
         name = found[1]
         if name == "topic":
-            return topic.replace(".", "_")
+            return topic if dots else topic.replace(".", "_")
         field = name.removeprefix("source.")
         text = str(source[field]) if source and source.get(field) is not None else fallback.get(field, "")
         if not text:
@@ -37,6 +40,11 @@ def table_name(pattern: str, topic: str, source: Mapping[str, Any] | None, fold:
 
     name = _PLACEHOLDER.sub(value, pattern)
     schema, _, table = name.rpartition(".")
+    if "." in schema:
+        raise DataError(
+            f"{topic}: the name {name!r} has more than one dot, and a table's is schema.table: name the topic anew with a "
+            "RegexRouter, or set collection.name.format to ${source.schema}.${source.table}"
+        )
     if fold:
         schema, table = schema.lower(), table.lower()
     for part in (schema, table):

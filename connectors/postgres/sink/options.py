@@ -1,7 +1,8 @@
 """The view's options: the names of Debezium's JDBC sink, with Confluent's as aliases where they say the same.
 
-Source: JdbcSinkConnectorConfig and SinkConnectorConfig of Debezium 3.5, JdbcSinkConfig of Confluent's
-kafka-connect-jdbc.
+Source: JdbcSinkConnectorConfig and SinkConnectorConfig of Debezium 3.5 and of its main branch in August 2026,
+JdbcSinkConfig and the reference of Confluent's kafka-connect-jdbc 10. `docs/connectors/postgres-sink-options.md` has
+all of them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import re
 from typing import Any, Final
 
 from headwater.connectors.debezium.placeholder import UNAVAILABLE_VALUE
-from headwater.worker.api import Option, Options, OptionType, Unsupported, Values, at_least
+from headwater.worker.api import Option, Options, OptionType, Unsupported, at_least
 
+from .connection import DRIVER_PARAMETERS
+from .meanings import NAMING_STRATEGIES
 from .naming import unknown_placeholders
 
 COORDINATES: Final = ("__connect_topic", "__connect_partition", "__connect_offset")
@@ -40,6 +43,12 @@ def _patterns(value: Any) -> str | None:
     return None
 
 
+def _strategy(value: Any) -> str | None:
+    if value.lower() in NAMING_STRATEGIES:
+        return None
+    return "Java classes cannot be loaded; use default, passthrough, collection.name.format or a RegexRouter"
+
+
 def _zone(value: Any) -> str | None:
     return None if value.upper() in ("UTC", "Z", "GMT") else "only UTC: times without a zone are written as they are"
 
@@ -51,24 +60,32 @@ _CONNECTION: Final = (
            importance="high", group="connection"),
     Option("connection.password", OptionType.PASSWORD, "", "Password of the user.", importance="high",
            group="connection"),
+    Option("connection.sslpassword", OptionType.PASSWORD, "", "Password of the client's key (sslkey).",
+           importance="low", group="connection"),
+    Option(rf"connection\.({'|'.join(sorted(DRIVER_PARAMETERS))})", default="", pattern=True, importance="low",
+           group="connection", doc="A parameter of the PostgreSQL JDBC driver, as Confluent's connector takes them; it "
+           "means the same as in connection.url, and wins over it."),
 )  # fmt: skip
 
 _WRITING: Final = (
     Option("insert.mode", default="upsert", choices=("upsert", "insert", "update"),
-           doc="`upsert`, or `insert`, which needs primary.key.mode kafka or none and means the same there.",
-           group="writes"),
+           importance="high", group="writes", doc="upsert: the newest record of a key is the row. insert: the first "
+           "one is, a further one is refused (dead letter queue, or the task fails); a compacted topic is then not "
+           "enough for a rebuild. update: only rows that are there are changed; needs adopt.tables, and such a view "
+           "cannot be rebuilt, verified or rolled back."),
     Option("delete.enabled", OptionType.BOOLEAN, True, "Deletes and tombstones delete the row (Debezium's default is "
-           "false); needs primary.key.mode: record_key. false: they are ignored, and a flat record's `__deleted` is a "
-           "column.", group="writes"),
+           "false); needs primary.key.mode record_key or record_header, and with insert.mode: update it must be "
+           "given. false: they are ignored, and a flat record's `__deleted` is a column.", group="writes"),
     Option("truncate.enabled", OptionType.BOOLEAN, False, "Truncate events empty the table.", group="writes"),
-    Option("primary.key.mode", default="record_key", choices=("record_key", "record_value", "kafka", "none"),
-           aliases=("pk.mode",), importance="high", group="writes",
+    Option("primary.key.mode", default="record_key",
+           choices=("record_key", "record_value", "record_header", "kafka", "none"), aliases=("pk.mode",),
+           importance="high", group="writes",
            doc="record_key: the fields of the record's key; a record without one gets its coordinates on the log as "
-           "key, unless this option is given. record_value: primary.key.fields of the value. kafka, none: the "
-           "coordinates (topic, partition, offset), a row for each record."),
-    Option("primary.key.fields", OptionType.LIST, [], "Key columns; by default all fields of the record's key. Names "
-           "the column of a key that is not a struct, and the three columns of the coordinates.",
-           aliases=("pk.fields",), group="writes"),
+           "key, unless this option is given. record_value: fields of the value. record_header: headers. kafka, none: "
+           "the coordinates (topic, partition, offset), a row for each record."),
+    Option("primary.key.fields", OptionType.LIST, [], "Key columns; by default all fields of the record's key or, with "
+           "record_value, of its value. Names the column of a key that is not a struct, the headers of record_header, "
+           "and the three columns of the coordinates.", aliases=("pk.fields",), group="writes"),
     Option("batch.size", OptionType.INT, 5000, "Records written in one transaction, as far as the log gives that many.",
            validate=at_least(1), group="writes"),
     Option("version.column", default="auto", group="writes", doc="A column that holds each row's version, so that an "
@@ -82,10 +99,21 @@ _TABLES: Final = (
     Option("collection.name.format", default="${topic}", aliases=("table.name.format",), validate=_name_format,
            importance="high", group="tables", doc="Table, or schema.table. ${topic}: the topic with dots as "
            "underscores; ${source.schema}, ${source.table}: from the event, or the topic's last parts."),
-    Option("schema.evolution", default="basic", choices=("basic", "none"), group="tables", doc="basic: tables are "
-           "created, columns added and widened (Debezium's default is none). none: all must be there."),
+    Option("collection.naming.strategy", default="default", aliases=("table.naming.strategy",), validate=_strategy,
+           importance="low", group="tables", doc="passthrough: `${topic}` keeps its dots, so that the topic "
+           "public.orders is the table orders of the schema public. Debezium's names of its two classes are taken."),
+    Option("schema.evolution", default="basic", choices=("basic", "none", "validate-only"), group="tables",
+           doc="basic: tables are created, columns added and widened (Debezium's default is none). none: all must be "
+           "there; a rebuild copies the shape of the live tables. validate-only: the same, and a table that a topic's "
+           "name leads to and that is missing fails the task at its start."),
+    Option("auto.create", OptionType.BOOLEAN, None, "Are missing tables made? By default as schema.evolution says "
+           "(Confluent's default is false).", group="tables"),
+    Option("auto.evolve", OptionType.BOOLEAN, None, "Are columns added and widened? By default as schema.evolution "
+           "says (Confluent's default is false).", group="tables"),
     Option("quote.identifiers", OptionType.BOOLEAN, True, "Names are taken exactly (Debezium's default is false). "
            "false: folded to lower case.", group="tables"),
+    Option("quote.sql.identifiers", default=None, choices=("always", "never"), importance="low", group="tables",
+           doc="Confluent's name: always is quote.identifiers: true, never is false."),
     Option("field.include.list", OptionType.LIST, [], "Regular expressions for `field` or `topic:field`: only these "
            "become columns, besides the key.", validate=_patterns, aliases=("fields.whitelist",), group="tables"),
     Option("field.exclude.list", OptionType.LIST, [], "Regular expressions for `field` or `topic:field`: these do not "
@@ -126,15 +154,8 @@ _REFUSED: Final = (
     Unsupported("flush.retry.delay.ms", _RETRIES, harmless=("1000",)),
     Unsupported("max.retries", _RETRIES, harmless=("10",)),
     Unsupported("retry.backoff.ms", _RETRIES, harmless=("3000",)),
-    Unsupported("auto.create", "use schema.evolution: basic or none", harmless=("true",)),
-    Unsupported("auto.evolve", "use schema.evolution: basic or none", harmless=("true",)),
     Unsupported("column.naming.strategy", "Java classes cannot be loaded; rename fields with a transform",
                 harmless=("io.debezium.connector.jdbc.naming.defaultcolumnnamingstrategy",)),
-    Unsupported("collection.naming.strategy", "Java classes cannot be loaded; use collection.name.format",
-                harmless=("io.debezium.sink.naming.defaultcollectionnamingstrategy",)),
-    Unsupported("table.naming.strategy", "Java classes cannot be loaded; use collection.name.format",
-                harmless=("io.debezium.sink.naming.defaultcollectionnamingstrategy",
-                          "io.debezium.connector.jdbc.naming.defaulttablenamingstrategy")),
     Unsupported("collection.table.format", "use collection.name.format with ${source.schema} and ${source.table}",
                 harmless=("${table}",)),
     Unsupported("cloud.events.schema.name.pattern", "CloudEvents are not read",
@@ -143,19 +164,25 @@ _REFUSED: Final = (
     Unsupported("dialect.postgres.unnest.insert.enabled", "Headwater uses COPY, which is faster",
                 harmless=("true", "false")),
     Unsupported("dialect.sqlserver.identity.insert", _OTHER_DATABASE, harmless=("false",)),
+    Unsupported("dialect.starrocks.catalog.name", _OTHER_DATABASE, harmless=("",)),
+    Unsupported("keyed.message.batch.mode", "the newest record of a key in a batch is written; remove the option",
+                harmless=("deduplication", "passthrough")),
+    Unsupported("internal.enable.sces", _ALWAYS, harmless=("true", "false")),
     Unsupported("dialect.name", "Headwater writes PostgreSQL here", harmless=("postgresqldatabasedialect",)),
     Unsupported("db.timezone.date", "dates have no time zone", harmless=("none", "utc")),
-    Unsupported("quote.sql.identifiers", "use quote.identifiers", harmless=("always",)),
-    Unsupported("table.types", "only tables can be a view", harmless=("table",)),
+    Unsupported("table.types", "a view needs a table that can be renamed: plain and partitioned ones are taken",
+                harmless=("table", "partitioned table", "table,partitioned table", "table, partitioned table")),
+    Unsupported("date.timezone", "dates have no time zone", harmless=("db_timezone", "utc")),
+    Unsupported("date.calendar.system", "days before 1582 are counted as PostgreSQL counts them",
+                harmless=("proleptic_gregorian",)),
+    Unsupported("timestamp.fields.list", "name the type where the record is made, or convert it in a transform"),
+    Unsupported("timestamp.precision.mode", "times keep PostgreSQL's microseconds", harmless=("microseconds",)),
+    Unsupported("replace.null.with.default", "set value.converter.replace.null.with.default: false instead",
+                harmless=("true",)),
     Unsupported("mssql.use.merge.holdlock", _OTHER_DATABASE, harmless=("true", "false")),
     Unsupported("trim.sensitive.log", _ALWAYS, harmless=("true", "false")),
     Unsupported(r"hibernate\..+", "there is no Hibernate in Headwater", pattern=True),
 )  # fmt: skip
-
-
-def deletes_rows(values: Values) -> bool:
-    """Only the record's key names the row surely: the values of a deleted row need not be in the event."""
-    return bool(values["delete.enabled"]) and values["primary.key.mode"] == "record_key"
 
 
 OPTIONS: Final = Options(*_CONNECTION, *_WRITING, *_TABLES, *_OPERATION, *_REFUSED)

@@ -14,7 +14,7 @@ from headwater.connectors.debezium.placeholder import Placeholder
 from headwater.worker.api import DataError, Record
 
 from .kinds import Kind
-from .rows import Cell, Change, Origin, Plan
+from .rows import Cell, Change, Origin, Plan, header_value
 from .state import TableState
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
@@ -161,6 +161,8 @@ def value_of(change: Change, cell: Cell) -> Any:
         return record.key.get(cell.field)
     if cell.origin is Origin.WHOLE_KEY:
         return record.key
+    if cell.origin is Origin.HEADER:
+        return header_value(record, cell.field)
     if cell.origin is Origin.TOPIC:
         return origin_topic(record)
     return record.partition if cell.origin is Origin.PARTITION else record.offset

@@ -12,11 +12,12 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from headwater.connectors.debezium import envelope
-from headwater.worker.api import DataError, Record, Schema, Type, Values, primitive
+from headwater.worker.api import DataError, Header, Record, Schema, Type, Values, primitive
 
-from .columns import Column, column_of
+from .columns import Column, column_of, header_column
+from .meanings import BY_COORDINATES, deletes_rows, folds_names, keeps_dots
 from .naming import table_name
-from .options import COORDINATES, deletes_rows
+from .options import COORDINATES
 
 DELETED_FIELD: Final = "__deleted"
 
@@ -27,6 +28,7 @@ class Origin(Enum):
     KEY = "key"
     WHOLE_KEY = "whole key"
     VALUE = "value"
+    HEADER = "header"
     TOPIC = "topic"
     PARTITION = "partition"
     OFFSET = "offset"
@@ -84,12 +86,13 @@ class Rows:
         self._key_fields: list[str] = values["primary.key.fields"]
         self._deletes = deletes_rows(values)
         self._truncates: bool = values["truncate.enabled"]
+        self._folds, self._dots = folds_names(values), keeps_dots(values)
 
     def change(self, record: Record) -> Change | None:
         """The record's change; None: it makes none. Raises `DataError`."""
         value, schema = record.value, record.value_schema
-        if value is None:
-            return self._delete(record, None, None) if self._deletes else None
+        if value is None:  # a tombstone; it has no headers
+            return self._delete(record, None, None) if self._deletes and self._mode == "record_key" else None
         if schema is None or schema.type is not Type.STRUCT:
             raise DataError(
                 f"{record.where()}: a view needs records with schemas, whose value is a struct; set "
@@ -107,7 +110,7 @@ class Rows:
         if op == envelope.DELETE:
             return self._delete(record, source, schema.get("before")) if self._deletes else None
         if op == envelope.TRUNCATE:
-            return Change(Op.TRUNCATE, self._plan(record, source, None), record, {}) if self._truncates else None
+            return Change(Op.TRUNCATE, self._whole_table(record, source), record, {}) if self._truncates else None
         if op == envelope.MESSAGE:
             return None
         raise DataError(f"{record.where()}: the change event has an unknown op {op!r}")
@@ -119,9 +122,9 @@ class Rows:
         return Change(Op.DELETE, self._plan(record, source, schema), record, {})
 
     def _coordinates(self, record: Record) -> bool:
-        if self._mode in ("kafka", "none"):
+        if self._mode in BY_COORDINATES:
             return True
-        if self._mode == "record_value" or record.key is not None:
+        if self._mode != "record_key" or record.key is not None:
             return False
         if self._values.given("primary.key.mode"):
             raise DataError(f"{record.where()}: the record has no key, which primary.key.mode: record_key asks for")
@@ -130,13 +133,24 @@ class Rows:
     def _plan(self, record: Record, source: Mapping[str, Any] | None, row_schema: Schema | None) -> Plan:
         schema, table = self._name(record.topic, source)
         # a record without a key beside records with one makes another table of it, which `evolve` then refuses
-        marker = (record.topic, schema, table, record.key is None, record.key_schema, row_schema)
+        marker = (record.topic, schema, table, record.key is None, record.key_schema, row_schema, self._shown(record))
         plan = self._plans.get(marker)
         if plan is None:
             cells = tuple(self._cells(record, row_schema))
             plan = Plan(f"{schema}.{table}", schema, table, record.topic, cells)
             self._plans[marker] = plan
         return plan
+
+    def _whole_table(self, record: Record, source: Mapping[str, Any] | None) -> Plan:
+        """For changes that name no row."""
+        schema, table = self._name(record.topic, source)
+        return Plan(f"{schema}.{table}", schema, table, record.topic, ())
+
+    def _shown(self, record: Record) -> tuple[Schema | None, ...]:
+        """The schemas of the headers that make the key; () where none do."""
+        if self._mode != "record_header":
+            return ()
+        return tuple(_header(record, name).schema for name in self._key_fields)
 
     def _name(self, topic: str, source: Mapping[str, Any] | None) -> tuple[str, str]:
         if not self._source_fields:
@@ -155,7 +169,7 @@ class Rows:
         return found
 
     def _resolve(self, topic: str, source: Mapping[str, Any] | None) -> tuple[str, str]:
-        schema, table = table_name(self._format, topic, source, fold=not self._values["quote.identifiers"])
+        schema, table = table_name(self._format, topic, source, self._folds, self._dots)
         return schema or self._default_schema, table
 
     def _cells(self, record: Record, row_schema: Schema | None) -> Iterator[Cell]:
@@ -177,8 +191,12 @@ class Rows:
             for name, origin, type_ in zip(names, (Origin.TOPIC, Origin.PARTITION, Origin.OFFSET), types, strict=True):
                 yield Cell(name, origin, "", column_of(primitive(type_)), True)
         elif self._mode == "record_value":
-            for name in self._key_fields:
+            for name in self._key_fields or self._all_fields(record.topic, row_schema):
                 yield self._key_cell(record, Origin.VALUE, row_schema, name)
+        elif self._mode == "record_header":
+            for name in self._key_fields:
+                column = header_column(_header(record, name).schema)
+                yield Cell(self._column_name(name), Origin.HEADER, name, column, True)
         elif record.key_schema is None:
             raise DataError(
                 f"{record.where()}: the key has no schema; set key.converter.schemas.enable: true for the source and "
@@ -199,13 +217,28 @@ class Rows:
             raise DataError(f"{record.where()}: the record's {origin.value} has no field {name!r} for the view's key")
         return Cell(self._column_name(name), origin, name, column_of(field_schema), True)
 
+    def _all_fields(self, topic: str, schema: Schema | None) -> list[str]:
+        return [field.name for field in schema.fields if self._wanted(topic, field.name)] if schema else []
+
     def _column_name(self, name: str) -> str:
-        return name if self._values["quote.identifiers"] else name.lower()
+        return name.lower() if self._folds else name
 
     def _wanted(self, topic: str, field: str) -> bool:
         if self._deletes and field == DELETED_FIELD:
             return False
         return is_included(self._values, topic, field)
+
+
+def _header(record: Record, name: str) -> Header:
+    """The record's last header of this name. Raises `DataError`."""
+    found = next((header for header in reversed(record.headers) if header.name == name), None)
+    if found is None:
+        raise DataError(f"{record.where()}: the record has no header {name!r} for the view's key")
+    return found
+
+
+def header_value(record: Record, name: str) -> Any:
+    return _header(record, name).value
 
 
 def is_included(values: Values, topic: str, field: str) -> bool:

@@ -26,6 +26,7 @@ from headwater.worker.api import (
 )
 
 from .connection import Connection, connect, meaning, meant
+from .existing import check_tables_exist
 from .offsets import Offsets
 from .packing import origin_topic
 from .rows import Change, Op, Plan, Rows
@@ -64,10 +65,14 @@ class PostgresSink(Sink):
             row = connection.execute("SELECT current_schema()").fetchone()
         if row is None or row[0] is None:
             raise Fatal("the view's user has no schema to make tables in: set its search_path, or grant USAGE on one")
+        self._default_schema: str = row[0]
         self._rows = Rows(self._values, row[0])
 
     def assign(self, partitions: Mapping[TopicPartition, str]) -> dict[TopicPartition, int | None]:
         connection = self._connected()
+        if self._values["schema.evolution"] == "validate-only" and not self._values.get("transforms"):
+            with meaning("looking for the view's tables"):
+                check_tables_exist(connection, self._values, self._default_schema, {p.topic for p in partitions})
         with meaning("taking over the view's partitions"):
             found = self._offsets.take_over(connection, partitions)
         self._known.update(found)
@@ -126,7 +131,7 @@ class PostgresSink(Sink):
             self._connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
             self._writer = Writer(
                 self._connection, self._state, self._context.connector, self._context.generation,
-                self._values["unavailable.value.placeholder"],
+                self._values["unavailable.value.placeholder"], self._values["insert.mode"],
             )  # fmt: skip
         return self._connection
 

@@ -160,6 +160,15 @@ def read_tables(connection: Connection, schema: str, view: str, generation: int)
     return {row[0]: _table(row) for row in rows}
 
 
+def current_tables(connection: Connection, schema: str, view: str) -> dict[str, TableState]:
+    """The tables that readers see; none where no generation is current yet."""
+    row = connection.execute(
+        f"SELECT generation FROM {schema}.generations WHERE view = %s AND current",  # noqa: S608
+        [view],
+    ).fetchone()
+    return {} if row is None else read_tables(connection, schema, view, row[0])
+
+
 def _table(row: tuple[Any, ...]) -> TableState:
     part, schema, table, columns, topics, version, indexed = row
     states = tuple(ColumnState(c["name"], kind_named(c["kind"]), c["type"], c["key"]) for c in columns)

@@ -16,10 +16,11 @@ from . import kinds
 from .connection import Connection
 from .existing import adopt
 from .kind_names import widened
+from .meanings import changes_only, changes_tables, creates_tables, why_not
 from .naming import generation_name, key_name
 from .quoting import qualified, quoted, statement
 from .rows import Plan
-from .state import ColumnState, TableState, exists, make_schema, owner_of, write_table
+from .state import ColumnState, TableState, current_tables, exists, make_schema, owner_of, write_table
 
 VERSION_COLUMN = "__version"
 
@@ -80,10 +81,22 @@ class Builder:
             table = _with_version(table, version)
         if exists(connection, table):
             return adopt(connection, self.values, table)
-        if self.values["schema.evolution"] == "none":
-            raise DataError(f"the table {plan.part} is missing, and schema.evolution is none: create it")
-        create_table(connection, table, plan.table, None if self.current else self.generation)
-        return table
+        if changes_only(self.values):
+            raise Fatal(f"the table {plan.part} is missing, and insert.mode: update changes rows that others put there")
+        if creates_tables(self.values):
+            create_table(connection, table, plan.table, None if self.current else self.generation)
+            return table
+        return self._make_alike(connection, table, plan)
+
+    def _make_alike(self, connection: Connection, table: TableState, plan: Plan) -> TableState:
+        """A generation's table in the shape that users gave to the one that readers see."""
+        live = None if self.current else current_tables(connection, self.state, self.view).get(plan.part)
+        if live is None or not exists(connection, live):
+            why = why_not(self.values, "auto.create")
+            error = Fatal if self.values["schema.evolution"] == "validate-only" else DataError
+            raise error(f"the table {plan.part} is missing, and {why}: create it")
+        create_alike(connection, table, live, plan.table, self.generation)
+        return adopt(connection, self.values, table)
 
     def _alter(self, connection: Connection, table: TableState, plan: Plan) -> TableState:
         columns = list(table.columns)
@@ -112,10 +125,9 @@ class Builder:
         return replace(table, columns=tuple(columns))
 
     def _ddl(self, connection: Connection, table: TableState, change: str, what: str) -> None:
-        if self.values["schema.evolution"] == "none":
-            raise DataError(
-                f"{table.part}: the {what} is missing, and schema.evolution is none: ALTER TABLE … {change}"
-            )
+        if not changes_tables(self.values):
+            why = why_not(self.values, "auto.evolve")
+            raise DataError(f"{table.part}: the {what} is missing, and {why}: ALTER TABLE … {change}")
         try:
             with connection.transaction():
                 connection.execute(f"ALTER TABLE {table.qualified} {change}")
@@ -182,6 +194,14 @@ def create_table(connection: Connection, table: TableState, name: str, generatio
     )
     make_schema(connection, table.schema)
     connection.execute(statement(CreateTable(made)))
+
+
+def create_alike(connection: Connection, table: TableState, live: TableState, name: str, generation: int) -> None:
+    """The columns of `live` as they are, with those of `table` as its key; indexes come after the load."""
+    key = quoted(generation_name(key_name(name), generation))
+    listed = ", ".join(quoted(column.name) for column in table.keys)
+    like = f"LIKE {live.qualified} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING IDENTITY INCLUDING STORAGE"
+    connection.execute(f"CREATE TABLE {table.qualified} ({like}, CONSTRAINT {key} PRIMARY KEY ({listed}))")
 
 
 def _with_version(table: TableState, name: str) -> TableState:

@@ -13,6 +13,7 @@ from headwater.connectors.debezium.placeholder import Placeholder
 from headwater.worker.api import DataError, Fatal, Record
 
 from .connection import Connection, is_bad_data, meant
+from .meanings import INSERT, UPDATE, UPSERT
 from .packing import HEADER, NULL, TRAILER, Field, Packer, value_of
 from .quoting import literal, quoted
 from .rows import Change, Op, Plan
@@ -29,6 +30,7 @@ class Batch:
     """The last state of each row that a list of changes leaves. A row is None where it was deleted."""
 
     table: TableState
+    mode: str = UPSERT
     rows: dict[bytes, list[Field] | None] = field(default_factory=dict)
     keys: dict[bytes, list[bytes]] = field(default_factory=dict)
     texts: dict[bytes, str] = field(default_factory=dict)
@@ -36,19 +38,26 @@ class Batch:
     unversioned: dict[bytes, Record] = field(default_factory=dict)
     """Rows whose last record has no version of its own: its offset counts."""
 
-    def add(self, change: Change, packer: Packer) -> None:
-        """Raises `DataError`, with nothing added; `Fatal` for kinds of versions that have no order."""
+    def add(self, change: Change, packer: Packer) -> bool:
+        """False: the change belongs into a batch of its own, after this one: with `insert` the database has to say
+        whether a row that is named twice is there. Raises `DataError`, with nothing added; `Fatal` for kinds of
+        versions that have no order."""
         upsert = change.op is Op.UPSERT
         fields = packer.row(change) if upsert else packer.key_row(change)
         key = packer.key_of(change, fields)
         name = b"".join(key) if len(key) > 1 else key[0]
         row = fields if upsert else None
+        if name in self.rows:
+            if self.mode == INSERT:
+                return False
+            if self.mode == UPDATE and self.rows[name] is None:
+                return True  # nothing is left to change
         if self.table.version:
             version = version_of(change.record)
             if version < self.versions.get(name, version):
                 if change.record.version is None:
                     raise mixed(change.record, self.table, _key_text(self.table, change))
-                return
+                return True
             self.unversioned.pop(name, None)
             if change.record.version is None:
                 self.unversioned[name] = change.record
@@ -62,6 +71,7 @@ class Batch:
                 row = [(NULL if earlier is None else earlier[i]) if f is None else f for i, f in enumerate(row)]
         self.rows[name] = row
         self.keys[name] = key
+        return True
 
     def _version_at(self) -> int:
         return next(i for i, column in enumerate(self.table.columns) if column.name == self.table.version)
@@ -97,8 +107,11 @@ def _key_text(table: TableState, change: Change) -> str:
 class Writer:
     """Writes changes of tables over one connection; staging tables live as long as that."""
 
-    def __init__(self, connection: Connection, state: str, view: str, generation: int, placeholder: str) -> None:
+    def __init__(
+        self, connection: Connection, state: str, view: str, generation: int, placeholder: str, mode: str = UPSERT
+    ) -> None:
         self._connection = connection
+        self._mode = mode
         self._deletions = f"{state}.deletions"
         self._scope = f"{literal(view)}, {generation}"
         self._placeholder = Placeholder(placeholder)
@@ -116,11 +129,19 @@ class Writer:
 
     def apply(self, table: TableState, changes: Sequence[Change], report: Report) -> None:
         """Write the changes, in order; what the database refuses goes to `report`, the others are written."""
-        batch = Batch(table)
+        while changes:
+            changes = self._apply_first(table, changes, report)
+
+    def _apply_first(self, table: TableState, changes: Sequence[Change], report: Report) -> Sequence[Change]:
+        """Write as many as one batch may hold; returns the others."""
+        batch = Batch(table, self._mode)
         good: list[Change] = []
-        for change in changes:
+        others: Sequence[Change] = ()
+        for at, change in enumerate(changes):
             try:
-                batch.add(change, self._packer(table, change.plan))
+                if not batch.add(change, self._packer(table, change.plan)):
+                    others = changes[at:]
+                    break
                 good.append(change)
             except DataError as error:
                 report(change.record, error)
@@ -133,11 +154,18 @@ class Writer:
                 raise
             if len(good) == 1:
                 record = good[0].record
-                report(record, meant(error, f"{record.where()}: writing to {table.part}"))
-                return
+                report(record, self._refused(error, record, table))
+                return others
             middle = len(good) // 2
             self.apply(table, good[:middle], report)
             self.apply(table, good[middle:], report)
+        return others
+
+    def _refused(self, error: psycopg.Error, record: Record, table: TableState) -> Exception:
+        found = meant(error, f"{record.where()}: writing to {table.part}")
+        if self._mode == INSERT and isinstance(error, psycopg.errors.UniqueViolation):
+            return DataError(f"{found}; insert.mode is insert, which takes each key once: upsert lets the newest win")
+        return found
 
     def truncate(self, table: TableState) -> None:
         """DELETE, not TRUNCATE: readers with older snapshots go on seeing the rows."""
@@ -171,6 +199,9 @@ class Writer:
             rows = ([row[i] for i in kept] for row in rows)
         stage = self._copy(table, columns, rows, [batch.texts[name] for name in names] if table.version else None)
         self._refuse_mixed(batch, names, stage)
+        if self._mode == UPDATE:
+            self._update(table, columns, stage)
+            return
         listed = ", ".join(quoted(c.name) for c in columns)
         sql = f"INSERT INTO {table.qualified} AS t ({listed}) SELECT {', '.join(map(_cast, columns))} FROM {stage} s "  # noqa: S608
         if table.version:
@@ -179,12 +210,25 @@ class Writer:
                 f"AND d.part = {literal(table.part)} AND d.key = s.{KEY_TEXT} "
                 f"AND d.version > s.{quoted(table.version)}) "
             )
+        if self._mode == INSERT:
+            self._connection.execute(sql)
+            return
         sql += f"ON CONFLICT ({', '.join(quoted(c.name) for c in table.keys)}) "
         changed = ", ".join(f"{quoted(c.name)} = excluded.{quoted(c.name)}" for c in columns if not c.key)
         sql += f"DO UPDATE SET {changed}" if changed else "DO NOTHING"
         if changed and table.version:
             version = quoted(table.version)
             sql += f" WHERE t.{version} IS NULL OR t.{version} <= excluded.{version}"
+        self._connection.execute(sql)
+
+    def _update(self, table: TableState, columns: Sequence[ColumnState], stage: str) -> None:
+        changed = ", ".join(f"{quoted(c.name)} = {_cast(c)}" for c in columns if not c.key)
+        if not changed:
+            return
+        sql = f"UPDATE {table.qualified} t SET {changed} FROM {stage} s WHERE {_matched(table)}"  # noqa: S608
+        if table.version:
+            version = quoted(table.version)
+            sql += f" AND (t.{version} IS NULL OR t.{version} <= s.{version})"
         self._connection.execute(sql)
 
     def _delete(self, batch: Batch, names: list[bytes]) -> None:

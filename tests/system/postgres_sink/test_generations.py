@@ -45,11 +45,11 @@ def history(topic: Topic, rows: int = 50) -> list[Record]:
 
 def expected(generations: PostgresGenerations, records: Iterable[Record]) -> dict[str, list[Fingerprint]]:
     held: dict[tuple[str, bytes], int] = {}
-    for part, key, digest, _ in generations.expect(records):
-        if digest is None:
-            held.pop((part, key), None)
-        else:
-            held[part, key] = digest
+    for row in generations.expect(records):
+        if row.digest is None:
+            held.pop((row.part, row.key), None)
+        elif not (row.first and (row.part, row.key) in held):
+            held[row.part, row.key] = row.digest
     found: dict[str, list[Fingerprint]] = {}
     for (part, key), digest in held.items():
         found.setdefault(part, [Fingerprint() for _ in range(BUCKETS)])[bucket(key)].add(digest)

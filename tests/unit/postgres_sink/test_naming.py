@@ -43,6 +43,13 @@ def test_names_that_cannot_be_made_are_errors_of_the_record(pattern: str) -> Non
         table_name(pattern, "orders", None)
 
 
+def test_a_topic_that_keeps_its_dots_is_schema_and_table() -> None:
+    assert table_name("${topic}", "public.Orders", None, dots=True) == ("public", "Orders")
+    assert table_name("${topic}", "orders", None, dots=True) == ("", "orders")
+    with pytest.raises(DataError, match="more than one dot"):
+        table_name("${topic}", "shop.public.orders", None, dots=True)
+
+
 def test_unknown_placeholders_are_found() -> None:
     assert unknown_placeholders("${topic}_${source.table}") == []
     assert unknown_placeholders("${table}_${topics") == ["${table}", "${topics"]

@@ -6,6 +6,7 @@ import pytest
 
 from headwater.connectors.postgres.sink import PostgresSinkConnector
 from headwater.connectors.postgres.sink.connection import conninfo
+from headwater.connectors.postgres.sink.meanings import changes_tables, creates_tables
 from headwater.worker.api import Problem
 
 URL = "jdbc:postgresql://db.example:5433/shop"
@@ -29,20 +30,36 @@ def test_a_config_of_debeziums_sink_is_taken_as_it_is() -> None:
 def test_a_config_of_confluents_sink_is_taken_where_it_says_the_same() -> None:
     assert not problems(
         connection_user="u", pk_mode="record_key", pk_fields="id", auto_create="true", auto_evolve="true",
-        db_timezone="UTC", max_retries="10", batch_size="3000", fields_whitelist="a,b",
+        db_timezone="UTC", max_retries="10", batch_size="3000", fields_whitelist="a,b", quote_sql_identifiers="ALWAYS",
+        connection_loginTimeout="10", connection_sslmode="require", table_types="TABLE, PARTITIONED TABLE",
+    )  # fmt: skip
+    assert not problems(auto_create="true", auto_evolve="false", pk_mode="record_value", insert_mode="INSERT")
+
+
+def test_what_the_newest_debezium_has_is_known() -> None:
+    assert not problems(
+        primary_key_mode="record_header", primary_key_fields="id", delete_enabled="true", insert_mode="insert",
+        schema_evolution="validate-only", keyed_message_batch_mode="passthrough", internal_enable_sces="true",
+        collection_naming_strategy="io.debezium.sink.naming.PassthroughCollectionNamingStrategy",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"insert_mode": "update"}, "insert.mode"),
-        ({"insert_mode": "insert"}, "fails at the first change"),
-        ({"primary_key_mode": "record_value"}, "primary.key.fields: required"),
-        ({"primary_key_mode": "record_header"}, "must be one of"),
+        ({"insert_mode": "update"}, "needs adopt.tables: true"),
+        ({"insert_mode": "update", "adopt_tables": "true", "primary_key_mode": "kafka"}, "no row to change"),
+        ({"insert_mode": "multi"}, "must be one of"),
+        ({"primary_key_mode": "record_header"}, "primary.key.fields: required"),
+        ({"primary_key_mode": "record_value", "delete_enabled": "true"}, "need not be in its event"),
         ({"primary_key_mode": "kafka", "primary_key_fields": "a"}, "must be three names"),
         ({"primary_key_mode": "kafka", "delete_enabled": "true"}, "needs primary.key.mode: record_key"),
-        ({"auto_create": "false"}, "schema.evolution"),
+        ({"auto_create": "false", "schema_evolution": "basic"}, "contradicts schema.evolution"),
+        ({"quote_sql_identifiers": "never", "quote_identifiers": "true"}, "contradicts quote.identifiers"),
+        ({"collection_naming_strategy": "com.example.Mine"}, "Java classes cannot be loaded"),
+        ({"connection_logintimeout": "10"}, "unknown option"),
+        ({"date_calendar_system": "LEGACY"}, "not supported"),
+        ({"table_types": "VIEW"}, "renamed"),
         ({"column_naming_strategy": "com.example.Mine"}, "transform"),
         ({"collection_name_format": "${table}"}, "knows ${topic}"),
         ({"field_include_list": "a", "field_exclude_list": "b"}, "together"),
@@ -58,13 +75,44 @@ def test_what_is_not_supported_is_said_by_name(options: dict[str, str], message:
     assert message in str(problem)
 
 
+def test_parameters_of_the_driver_win_over_the_urls() -> None:
+    found = conninfo(
+        {
+            "connection.url": URL + "?connectTimeout=3",
+            "connection.connectTimeout": "7",
+            "connection.ssl": "true",
+            "connection.prepareThreshold": "5",
+            "connection.sslpassword": "of the key",
+        }  # fmt: skip
+    )
+    assert (found["connect_timeout"], found["sslmode"], found["sslpassword"]) == ("7", "verify-full", "of the key")
+
+
+def test_creation_and_evolution_are_two_questions() -> None:
+    def answers(**options: str) -> tuple[bool, bool]:
+        raw = {"connection.url": URL} | {name.replace("_", "."): value for name, value in options.items()}
+        values, _ = PostgresSinkConnector.options.parse(raw)
+        return creates_tables(values), changes_tables(values)
+
+    assert answers() == (True, True)
+    assert answers(schema_evolution="validate-only") == answers(schema_evolution="none") == (False, False)
+    assert answers(auto_create="false") == (False, True)
+    assert answers(auto_create="true", auto_evolve="false") == (True, False)
+
+
 def test_a_missing_url_is_one_problem() -> None:
     parsed, found = PostgresSinkConnector.options.parse({})
     assert [p.option for p in found + PostgresSinkConnector().validate(parsed)] == ["connection.url"]
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://u:secret@h/db", "jdbc:postgresql://h/db?user=u&password=secret", "mysql://u:secret@h/db"]
+    "url",
+    [
+        "postgresql://u:secret@h/db",
+        "jdbc:postgresql://h/db?user=u&password=secret",
+        "postgresql://h/db?sslpassword=secret",
+        "mysql://u:secret@h/db",
+    ],
 )
 def test_no_problem_quotes_a_password(url: str) -> None:
     parsed, found = PostgresSinkConnector.options.parse({"connection.url": url})

@@ -17,13 +17,15 @@ ROWS = st.lists(
         key=st.sampled_from([b"1", b"2", b"3", b"4", b"5", b""]),
         digest=st.none() | st.integers(0, 2**128 - 1),
         version=st.integers(0, 5),
+        first=st.booleans(),
     ),
     max_size=40,
 )
 
 
 def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], int]:
-    """The model: for each key the last of the rows with the highest version; key b"" empties a part."""
+    """The model: for each key the last of the rows with the highest version, those marked `first` only where there is
+    none; key b"" empties a part."""
     state: dict[tuple[str, bytes], ExpectedRow] = {}
     for row in rows:
         if row.key == b"" and row.digest is None:
@@ -32,6 +34,8 @@ def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], int]:
                     state[place] = held._replace(digest=None, version=row.version)
             continue
         held = state.get((row.part, row.key))
+        if row.first and held is not None and held.digest is not None:
+            continue
         if held is None or (row.version or 0) >= (held.version or 0):
             state[row.part, row.key] = row
     return {place: row.digest for place, row in state.items() if row.digest is not None}
