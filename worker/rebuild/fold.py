@@ -37,7 +37,7 @@ _EMPTY: Final = (
 
 
 class _Newest(NamedTuple):
-    """`first`: what the file holds of this row, if anything, counts before it."""
+    """`first`: it counts only if the file has no such row."""
 
     digest: int | None
     version: int | None
@@ -65,13 +65,18 @@ class Fold:
                 self._empty(part, version)
                 continue
             before = held.get((part, key))
+            if before and before.first and version is not None:
+                self._spill()  # with versions, what comes next depends on whether it counted
+                before = None
             if before and (_above(before.version, version) or (first and before.digest is not None)):
                 continue
-            held[part, key] = _Newest(digest, version, first and before is None)
+            held[part, key] = _Newest(digest, version, first and before is None and self._file is not None)
             if len(held) > self._limit:
                 self._spill()
 
     def _empty(self, part: str, version: int | None) -> None:
+        if self._file is not None:
+            self._spill()
         for place, row in self._rows.items():
             if place[0] == part and not _above(row.version, version):
                 self._rows[place] = _Newest(None, version)

@@ -44,8 +44,8 @@ WHERE g.view = %s GROUP BY 1, 2, 3, 4 ORDER BY 1
 
 
 NOT_OURS = (
-    "insert.mode is update: the view changes rows that others put into its tables, so the log alone cannot say what they "
-    "should hold; it can be neither rebuilt nor verified"
+    "insert.mode is update: the view changes rows that others put into its tables, so the log alone cannot say what "
+    "they should hold; it can be neither rebuilt nor verified"
 )
 
 

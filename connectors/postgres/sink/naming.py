@@ -42,7 +42,7 @@ def table_name(
     schema, _, table = name.rpartition(".")
     if "." in schema:
         raise DataError(
-            f"{topic}: the name {name!r} has more than one dot, and a table's is schema.table: name the topic anew with a "
+            f"{topic}: the name {name!r} has more than one dot, and a table's is schema.table: rename the topic with a "
             "RegexRouter, or set collection.name.format to ${source.schema}.${source.table}"
         )
     if fold:

@@ -76,15 +76,9 @@ def test_what_is_not_supported_is_said_by_name(options: dict[str, str], message:
 
 
 def test_parameters_of_the_driver_win_over_the_urls() -> None:
-    found = conninfo(
-        {
-            "connection.url": URL + "?connectTimeout=3",
-            "connection.connectTimeout": "7",
-            "connection.ssl": "true",
-            "connection.prepareThreshold": "5",
-            "connection.sslpassword": "of the key",
-        }  # fmt: skip
-    )
+    options = {"connectTimeout": "7", "ssl": "true", "prepareThreshold": "5", "sslpassword": "of the key"}
+    url = {"connection.url": URL + "?connectTimeout=3"}
+    found = conninfo(url | {f"connection.{name}": value for name, value in options.items()})
     assert (found["connect_timeout"], found["sslmode"], found["sslpassword"]) == ("7", "verify-full", "of the key")
 
 
