@@ -1,0 +1,179 @@
+"""Clients of the cluster that a connector's own options name, and what their errors mean to the runtime.
+
+Settings have librdkafka's names (its CONFIGURATION.md, 2.16).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, ResourceType
+
+from headwater.worker.api import (
+    ConfigError,
+    Fatal,
+    Finding,
+    HeadwaterError,
+    Option,
+    OptionType,
+    Problem,
+    Retriable,
+    Unsupported,
+    Values,
+)
+
+REQUEST_S: Final = 20.0
+_log = logging.getLogger(__name__)
+_SECRET: Final = r"(?:.*\.)?(?:password|passphrase|secret|pem|config)"  # noqa: S105 - the form of names
+_DEFAULTS: Final = {
+    "client.id": "headwater",
+    "log.connection.close": "false",
+    "socket.keepalive.enable": "true",
+    "allow.auto.create.topics": "false",
+    "enable.metrics.push": "false",
+}
+_LOGIN: Final = frozenset(
+    {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
+)
+_GONE: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+_RIGHTS: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+_PASSING: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._QUEUE_FULL,
+        KafkaError._WAIT_COORD,
+        KafkaError._DESTROY_BROKER,
+        KafkaError._SSL,
+    }
+)
+COPIED: Final = (
+    "cleanup.policy", "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms",
+    "max.message.bytes",
+)  # fmt: skip
+"""What a copy of a topic takes over of its settings, where they are not the brokers' defaults."""
+
+
+def cluster_options(side: str) -> tuple[Option | Unsupported, ...]:
+    """`side`: source or target."""
+    jaas = f"librdkafka has no JAAS: set {side}.client.sasl.username and {side}.client.sasl.password"
+    return (
+        Option(f"{side}.bootstrap.servers", importance="high", group="cluster",
+               doc=f"Brokers of the {side}'s cluster, host:port, separated by commas."),
+        Unsupported(f"{side}.client.sasl.jaas.config", jaas),
+        Option(rf"{side}\.client\.{_SECRET}", OptionType.PASSWORD, pattern=True, group="cluster"),
+        Option(rf"{side}\.client\..+", pattern=True, group="cluster", importance="low",
+               doc=f"A setting of the clients of that cluster, by librdkafka's name, e.g. "
+               f"{side}.client.security.protocol, {side}.client.sasl.username, {side}.client.ssl.ca.location."),
+    )  # fmt: skip
+
+
+def settings(values: Values, side: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` wins over what the user set: the connector rests on it."""
+    given = {found[1]: value for found, value in values.matching(rf"{side}\.client\.(.+)")}
+    return {**_DEFAULTS, **given, "bootstrap.servers": values[f"{side}.bootstrap.servers"], **own}
+
+
+def consumer(values: Values, side: str) -> Consumer:
+    """Reads what it is assigned, commits nothing, and says where a partition ends."""
+    own = {
+        "group.id": "headwater-without-group",
+        "enable.auto.commit": "false",
+        "enable.auto.offset.store": "false",
+        "enable.partition.eof": "true",
+        "auto.offset.reset": "error",
+    }
+    defaults = {"queued.max.messages.kbytes": "16384", "check.crcs": "true", "isolation.level": "read_committed"}
+    return _made(Consumer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
+
+
+def producer(values: Values, side: str) -> Producer:
+    own = {"enable.idempotence": "true", "acks": "all", "partitioner": "murmur2_random"}
+    defaults = {"queue.buffering.max.kbytes": "65536", "linger.ms": "20", "message.max.bytes": "1000000000"}
+    return _made(Producer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
+
+
+def admin(values: Values, side: str) -> AdminClient:
+    return _made(AdminClient, settings(values, side, {}), side)  # type: ignore[no-any-return]
+
+
+def _made(client: Any, chosen: Mapping[str, Any], side: str) -> Any:
+    try:
+        return client(dict(chosen), logger=_log)
+    except (KafkaException, ValueError) as error:
+        found = error.args[0]
+        text = found.str() if isinstance(found, KafkaError) else str(found)
+        raise ConfigError([Problem(f"{side}.client", f"the Kafka client refuses its settings: {text}")]) from error
+
+
+def meant(error: KafkaError | KafkaException, doing: str) -> HeadwaterError:
+    """The error to raise; `doing` completes "… failed"."""
+    found = error.args[0] if isinstance(error, KafkaException) else error
+    if not isinstance(found, KafkaError):
+        return Fatal(f"{doing} failed: {found}")
+    code, text = found.code(), f"{doing} failed: {found.str()}"
+    if code in _LOGIN:
+        return Fatal(f"{text}; check security.protocol, sasl.mechanism and the credentials among the client's settings")
+    if code in _RIGHTS:
+        return Fatal(f"{text}; the user lacks a right: add an ACL")
+    if code in _GONE:
+        return Fatal(f"{text}; is the topic there, and may the user see it?")
+    if code in _PASSING or found.retriable():
+        return Retriable(f"{text}; Headwater tries again")
+    return Fatal(text)
+
+
+def topic_ids(client: AdminClient, topics: Iterable[str], doing: str) -> dict[str, str]:
+    """A topic that was deleted and made again has another one. Raises as `meant` does."""
+    names = sorted(set(topics))
+    if not names:
+        return {}
+    try:
+        asked = client.describe_topics(TopicCollection(names), request_timeout=REQUEST_S)
+        return {name: str(future.result().topic_id) for name, future in asked.items()}
+    except KafkaException as error:
+        raise meant(error, doing) from error
+
+
+def copied_settings(client: AdminClient, topic: str) -> dict[str, str]:
+    """Those of `COPIED` that were set for this topic. Raises as `meant` does."""
+    try:
+        [future] = client.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=REQUEST_S
+        ).values()
+        found = future.result()
+    except KafkaException as error:
+        raise meant(error, f"asking for the settings of the topic {topic}") from error
+    own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    return {
+        name: str(found[name].value) for name in COPIED if name in found and _source(found[name].source) == own
+    }  # fmt: skip
+
+
+def _source(source: Any) -> Any:
+    return source.value if isinstance(source, ConfigSource) else source
+
+
+def reachable(values: Values, side: str) -> Finding:
+    """For `check`."""
+    servers = values[f"{side}.bootstrap.servers"]
+    try:
+        metadata = admin(values, side).list_topics(timeout=REQUEST_S)
+    except (KafkaException, HeadwaterError) as error:
+        what = str(meant(error, f"reaching {servers}") if isinstance(error, KafkaException) else error)
+        fix = f"start the brokers, or correct {side}.bootstrap.servers and {side}.client.…"
+        return Finding("error", f"{side}.bootstrap.servers", what, fix)
+    return Finding("ok", f"{side}.bootstrap.servers", f"{len(metadata.brokers)} broker(s) of {metadata.cluster_id}")

@@ -1,0 +1,5 @@
+"""Reads topics of a Kafka cluster into the worker's log: repartitions, copies, moves them."""
+
+from .connector import KafkaSourceConnector
+
+__all__ = ["KafkaSourceConnector"]

@@ -1,0 +1,74 @@
+"""From a message of the other cluster to a record."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from headwater.worker.api import VERSION_HEADER, Converter, DataError, Header, Record, TopicPartition
+
+from ..topic_form import named
+
+COPIED_HEADER: Final = "headwater.copied.from"
+"""On records of a copy under the same name: the id of the cluster that it was read from. A record that says so of the
+very cluster that it is read from has come back to its own topic."""
+
+
+def place_of(message: Message) -> tuple[TopicPartition, int]:
+    """Partition and offset; also of the event that says where a partition ends."""
+    return TopicPartition(str(message.topic()), int(message.partition() or 0)), int(message.offset() or 0)
+
+
+def version_of(message: Message) -> int | None:
+    """Raises `DataError` for a version that is no number."""
+    for name, value in message.headers() or ():
+        if name == VERSION_HEADER and value is not None:
+            try:
+                return int(value)
+            except ValueError as error:
+                where = f"{message.topic()}-{message.partition()}@{message.offset()}"
+                raise DataError(f"{where}: the header {VERSION_HEADER} is {value!r}, not a number") from error
+    return None
+
+
+class Reading:
+    """`form`: the option `topic`. `keeps`: the partitions. `own`: the id of the cluster that is read."""
+
+    def __init__(self, keys: Converter, values: Converter, form: str, keeps: bool, own: str = "") -> None:
+        self._keys, self._values = keys, values
+        self._form, self._keeps, self.own = form, keeps, own
+
+    def target(self, topic: str) -> str:
+        return named(self._form, topic)
+
+    def came_back(self, message: Message) -> bool:
+        mark = (COPIED_HEADER, self.own.encode())
+        return any((name, value) == mark for name, value in message.headers() or ())
+
+    def record(self, message: Message) -> Record:
+        """Raises `DataError`, as the converters do."""
+        topic = str(message.topic())
+        key_schema, key = self._keys.decode(topic, message.key())  # type: ignore[arg-type]
+        value_schema, value = self._values.decode(topic, message.value())  # type: ignore[arg-type]
+        made = self.bare(message)
+        made.key, made.key_schema, made.value, made.value_schema = key, key_schema, value, value_schema
+        made.version = version_of(message)
+        made.headers = self._headers(message, made.topic == topic)
+        return made
+
+    def bare(self, message: Message) -> Record:
+        """What is known of a message that cannot be read: its bytes, and where it lies."""
+        kind, timestamp = message.timestamp()
+        partition = message.partition() if self._keeps else None
+        when = None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp
+        key: Any = message.key()
+        return Record(self.target(str(message.topic())), key, message.value(), timestamp_ms=when, partition=partition)
+
+    def _headers(self, message: Message, same_name: bool) -> tuple[Header, ...]:
+        """The version travels as the record's own; the runtime writes its header."""
+        there = message.headers() or ()
+        kept = [Header(name, value) for name, value in there if name not in (VERSION_HEADER, COPIED_HEADER)]
+        if same_name:
+            kept.append(Header(COPIED_HEADER, self.own.encode()))
+        return tuple(kept)
