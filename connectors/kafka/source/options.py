@@ -8,7 +8,7 @@ from headwater.worker.api import Option, Options, OptionType, at_least, regular_
 
 from ..cluster import cluster_options
 from ..converting import converter_options
-from ..topic_form import topic_form
+from ..naming import topic_form
 
 ALL: Final = "all"
 LATEST: Final = "latest"
@@ -28,8 +28,8 @@ OPTIONS: Final = Options(
     Option("topic", validate=topic_form, importance="high", group="writing",
            doc="Topic to write. ${topic}: the name of the topic that was read. With the name unchanged it must be "
            "another cluster: a topic that is copied into itself is noticed and refused."),
-    Option("keep.partitions", OptionType.BOOLEAN, True, "Each record goes to the partition of the same number, and a new "
-           "topic gets as many partitions as the one that is read. false: the key decides; set "
+    Option("keep.partitions", OptionType.BOOLEAN, True, "Each record goes to the partition of the same number, and a "
+           "new topic gets as many partitions as the one that is read. false: the key decides; set "
            "topic.creation.default.partitions.", group="writing"),
     Option("copy.topic.settings", OptionType.BOOLEAN, True, "A new topic gets the cleanup policy, retention and size "
            "limit of the one that is read, where they were set for it.", group="writing"),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from headwater.worker.api import VERSION_HEADER, Converter, DataError, Header, Record, TopicPartition
 
-from ..topic_form import named
-
-COPIED_HEADER: Final = "headwater.copied.from"
-"""On records of a copy under the same name: the id of the cluster that it was read from. A record that says so of the
-very cluster that it is read from has come back to its own topic."""
+from ..naming import COPIED_HEADER, named
 
 
 def place_of(message: Message) -> tuple[TopicPartition, int]:
@@ -42,10 +38,6 @@ class Reading:
     def target(self, topic: str) -> str:
         return named(self._form, topic)
 
-    def came_back(self, message: Message) -> bool:
-        mark = (COPIED_HEADER, self.own.encode())
-        return any((name, value) == mark for name, value in message.headers() or ())
-
     def record(self, message: Message) -> Record:
         """Raises `DataError`, as the converters do."""
         topic = str(message.topic())
@@ -67,8 +59,7 @@ class Reading:
 
     def _headers(self, message: Message, same_name: bool) -> tuple[Header, ...]:
         """The version travels as the record's own; the runtime writes its header."""
-        there = message.headers() or ()
-        kept = [Header(name, value) for name, value in there if name not in (VERSION_HEADER, COPIED_HEADER)]
+        kept = [Header(name, value) for name, value in message.headers() or () if name != VERSION_HEADER]
         if same_name:
             kept.append(Header(COPIED_HEADER, self.own.encode()))
         return tuple(kept)
