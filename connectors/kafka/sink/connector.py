@@ -19,7 +19,7 @@ from headwater.worker.api import (
 
 from ..cluster import cluster_options, reachable
 from ..converting import BYTES, converter_options, converter_problems
-from ..topic_form import topic_form
+from ..naming import topic_form
 from .sink import KafkaSink
 
 OPTIONS = Options(
@@ -48,7 +48,7 @@ class KafkaSinkConnector(SinkConnector):
             theirs, ours = values.get(f"target.{part}.converter"), values.get(f"{part}.converter")
             if theirs is not None and theirs.endswith(BYTES) and not str(ours or "").endswith(BYTES):
                 hint = (
-                    f"set {part}.converter: {BYTES} to copy bytes as they are, or target.{part}.converter to write them"
+                    f"set {part}.converter: {BYTES} to copy bytes as they are, or target.{part}.converter to write it"
                 )
                 problems.append(Problem(f"target.{part}.converter", "cannot write what was read as data", hint))
         return problems

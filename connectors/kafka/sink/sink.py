@@ -15,6 +15,7 @@ from confluent_kafka.admin import NewTopic
 from headwater.worker.api import (
     VERSION_HEADER,
     DataError,
+    Fatal,
     HeadwaterError,
     Record,
     Retriable,
@@ -26,7 +27,7 @@ from headwater.worker.api import (
 
 from ..cluster import REQUEST_S, admin, meant, producer
 from ..converting import made_converter
-from ..topic_form import named
+from ..naming import COPIED_HEADER, came_back, loop, named
 
 _FLUSH_S: Final = 60.0
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
@@ -41,6 +42,7 @@ class KafkaSink(Sink):
         self._admin = admin(self._values, "target")
         self._producer = producer(self._values, "target")
         self._known: set[str] = set()
+        self._cluster = ""
         self._ends: dict[TopicPartition, int] = {}
         self._failed: HeadwaterError | None = None
         self._refused: list[tuple[Record, DataError]] = []
@@ -56,7 +58,7 @@ class KafkaSink(Sink):
         self._ends.update(batch.next)
 
     def flush(self) -> dict[TopicPartition, int]:
-        """Raises `Retriable` where brokers do not answer; the runtime then begins again at the last committed offset."""
+        """Raises `Retriable` where brokers do not answer; the task then begins again at the last committed offset."""
         left = self._producer.flush(_FLUSH_S)
         self._raise()
         if left:
@@ -83,6 +85,10 @@ class KafkaSink(Sink):
         key = self._keys.encoder(topic, record.key_schema)(record.key)
         value = self._converter.encoder(topic, record.value_schema)(record.value)
         headers: list[tuple[str, Any]] = [(h.name, _bytes(h.value)) for h in record.headers]
+        if topic == (record.origin or record.topic):
+            if came_back(headers, self._cluster):
+                raise Fatal(loop(record.where(), "target.bootstrap.servers"))
+            headers.append((COPIED_HEADER, self._cluster.encode()))
         if record.version is not None:
             headers.append((VERSION_HEADER, b"%d" % record.version))
         options: dict[str, Any] = {"on_delivery": lambda error, _: self._delivered(record, error)}
@@ -123,7 +129,9 @@ class KafkaSink(Sink):
     def _make(self, topic: str) -> None:
         """The topic where it is missing; the brokers never make one by themselves."""
         try:
-            if topic not in self._admin.list_topics(timeout=REQUEST_S).topics:
+            metadata = self._admin.list_topics(timeout=REQUEST_S)
+            self._cluster = str(metadata.cluster_id)
+            if topic not in metadata.topics:
                 config = {m[1]: str(v) for m, v in self._values.matching(r"target\.topic\.(.+)")}
                 new = NewTopic(topic, self._values["target.partitions"] or -1, -1, config=config)
                 self._admin.create_topics([new], request_timeout=REQUEST_S)[topic].result()

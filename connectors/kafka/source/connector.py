@@ -42,7 +42,7 @@ class KafkaSourceConnector(SourceConnector):
             theirs, ours = values.get(f"source.{part}.converter"), values.get(f"{part}.converter")
             if theirs is not None and theirs.endswith(BYTES) and not str(ours or "").endswith(BYTES):
                 hint = (
-                    f"set {part}.converter: {BYTES} to copy bytes as they are, or source.{part}.converter to read them"
+                    f"set {part}.converter: {BYTES} to copy them as they are, or source.{part}.converter to read them"
                 )
                 problems.append(Problem(f"{part}.converter", "cannot write bytes that nobody has read", hint))
         return problems

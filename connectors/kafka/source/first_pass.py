@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as TheirPartition
 
-from headwater.worker.api import TopicPartition
+from headwater.worker.api import DataError, TopicPartition
 
 from ..cluster import meant
 from .newest import Newest
@@ -55,8 +55,11 @@ class FirstPass:
         if until is not None and offset >= until:
             self._ends(partition, until)
             return
-        gone = message.value() is None
-        self.newest.add(partition, message.key(), version_of(message), offset, gone)  # type: ignore[arg-type]
+        try:
+            version = version_of(message)
+        except DataError:
+            version = None  # the second pass hands it over as bad, if it counts
+        self.newest.add(partition, message.key(), version, offset, message.value() is None)  # type: ignore[arg-type]
         self.done += 1
 
     def _ends(self, partition: TopicPartition, offset: int) -> None:

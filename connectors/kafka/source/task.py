@@ -28,11 +28,12 @@ from headwater.worker.api import (
 
 from ..cluster import REQUEST_S, admin, consumer, copied_settings, meant, topic_ids
 from ..converting import made_converter
+from ..naming import came_back, loop
 from .first_pass import FirstPass
 from .newest import Newest
 from .options import LATEST
 from .position import Place, partition_of, read_place
-from .reading import COPIED_HEADER, Reading, place_of
+from .reading import Reading, place_of
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +130,9 @@ class KafkaSource(Source):
                     f"{ids[partition.topic]}. Reset the connector's offsets to read the new one from its beginning"
                 )
             self._places[partition] = place
-        unsure = {
-            p: self._places[p] for p in new if self._latest and (p in begins or self._places[p].is_before_until())
-        }
+        unsure = {}
+        if self._latest:
+            unsure = {p: self._places[p] for p in new if p in begins or self._places[p].is_before_until()}
         if unsure:
             self._pass = FirstPass(consumer(self._values, "source"), unsure)
         self._assign([partition for partition in new if partition not in unsure])
@@ -164,11 +165,9 @@ class KafkaSource(Source):
             if error is not None:
                 self._told(error, partition)
                 continue
-            if self._reading.came_back(message):
-                raise Fatal(
-                    f"{partition}@{offset} is a copy of this very topic (header {COPIED_HEADER}): it would be copied "
-                    "into itself for ever. Set `topic` to another name, or source.bootstrap.servers to another cluster"
-                )
+            headers = message.headers()
+            if headers and came_back(headers, self._reading.own):
+                raise Fatal(loop(f"{partition}@{offset}", "source.bootstrap.servers"))
             place = moved[partition] = self._places[partition]
             place.offset = offset + 1
             if self._counts(partition, offset, place):
@@ -202,8 +201,8 @@ class KafkaSource(Source):
             return
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise Fatal(
-                f"{partition}: the records from offset {self._places[partition].offset} on were deleted before they were "
-                "read (retention). Look at the topic's retention, then set the connector's offsets to go on"
+                f"{partition}: the records from offset {self._places[partition].offset} on were deleted before they "
+                "were read (retention). Look at the topic's retention, then set the connector's offsets to go on"
             )
         raise meant(error, f"reading {partition}")
 
