@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 
 from headwater.worker.api import TopicPartition as LogPartition
 from headwater.worker.log import open_log
+from headwater.worker.log.contract import Message as LogMessage
 from tests.conftest import Database
 from tests.servers import kafka
 from tests.servers.postgres import PostgresServer
@@ -34,13 +36,14 @@ INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
 CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
 FILES = {"files-csv.yaml", "files-logs.yaml", "file-stream-source.yaml", "file-stream-sink.yaml"}
+TOPICS = {"kafka-move.yaml", "kafka-repartition.yaml", "kafka-latest.yaml", "kafka-migrate.yaml", "kafka-sink.yaml"}
 WORKERS = {"kafka": "worker-kafka.yaml", "cluster": "worker.yaml"}
 """By what they need, or make."""
 
 
 def test_every_config_is_run() -> None:
     found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
-    assert found == {*CONNECTORS, *FILES, *WORKERS.values()}, "run the new file in a test, and name it above"
+    assert found == {*CONNECTORS, *FILES, *TOPICS, *WORKERS.values()}, "run the new file in a test, and name it above"
 
 
 @pytest.fixture
@@ -166,6 +169,115 @@ def test_files_become_topics(tmp_path: Path) -> None:
     found = [json.loads(value)["payload"] for value in on_the_log(worker.data, "measurements")]
     assert sorted(row["station"] for row in found) == sorted(row.partition(",")[0] for row in rows)
     assert not list(arrived.iterdir())
+
+
+@pytest.mark.servers
+def test_topics_become_topics(tmp_path: Path) -> None:
+    with kafka.running() as broker:
+        records = [order(n % 20, n) for n in range(200)]
+        write(broker.bootstrap, "shop.orders", 3, records)
+        write(broker.bootstrap, "shop.items", 1, [(b"1", b"one"), (b"1", None)])
+        worker = WorkerProcess(
+            [CONFIGS / name for name in sorted(TOPICS)], tmp_path / "data", {"OTHER_KAFKA": broker.bootstrap}
+        )
+        for command in ("lint", "check"):
+            done = worker.command(command, *map(str, worker.files))
+            assert done.returncode == 0, done.stdout + done.stderr
+        try:
+            worker.start()
+            wait_for(lambda: len(read(broker.bootstrap, "copied.orders-now")) >= 20)
+            wait_for(lambda: len(all_on_the_log(worker.data, "shop.orders")) == 200)
+            wait_for(lambda: len(all_on_the_log(worker.data, "shop.orders.v2")) == 200)
+            wait_for(lambda: len(all_on_the_log(worker.data, "orders-by-customer")) == 200)
+        finally:
+            worker.stop()
+        newest = {key: value for key, value in records}
+        assert dict(read(broker.bootstrap, "copied.orders-now")) == newest
+        moved = all_on_the_log(worker.data, "shop.orders")
+        assert sorted((m.partition, m.offset, m.key, m.value) for m in moved) == sorted(
+            (m.partition(), m.offset(), m.key(), m.value()) for m in messages(broker.bootstrap, "shop.orders")
+        )
+        assert on_the_log(worker.data, "shop.items") == [b"one", None]
+    [latest] = [all_on_the_log(worker.data, "orders-now")]
+    assert sorted(m.key or b"" for m in latest) == sorted(newest) and {m.partition for m in latest} <= {0, 1, 2}
+    keyed = all_on_the_log(worker.data, "orders-by-customer")
+    places: dict[str, set[int]] = {}
+    for message in keyed:
+        customer = json.loads(message.value or b"")["payload"]["customer"]
+        assert json.loads(message.key or b"")["payload"] == {"customer": customer}
+        places.setdefault(customer, set()).add(message.partition)
+    assert all(len(partitions) == 1 for partitions in places.values()) and len(places) == 5
+    slim = [json.loads(m.value or b"")["payload"] for m in all_on_the_log(worker.data, "shop.orders.v2")]
+    assert {tuple(sorted(row)) for row in slim} == {("customer_id", "id", "n")}
+
+
+def order(number: int, n: int) -> tuple[bytes, bytes]:
+    fields = {"id": "int32", "n": "int32", "customer": "string", "note": "string"}
+    schema = {
+        "type": "struct",
+        "optional": False,
+        "fields": [{"field": name, "type": kind, "optional": True} for name, kind in fields.items()],
+    }
+    key_schema = {**schema, "fields": schema["fields"][:1]}  # type: ignore[index]
+    row = {"id": number, "n": n, "customer": f"c{number % 5}", "note": "x"}
+    return (
+        json.dumps({"schema": key_schema, "payload": {"id": number}}).encode(),
+        json.dumps({"schema": schema, "payload": row}).encode(),
+    )
+
+
+def write(bootstrap: str, topic: str, partitions: int, records: list[tuple[bytes, bytes | None]]) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(60)
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "partitioner": "murmur2_random"})
+    for key, value in records:
+        producer.produce(topic, value, key)
+    assert producer.flush(60) == 0
+
+
+def messages(bootstrap: str, topic: str) -> list[Message]:
+    """All that a topic holds now; none where there is no such topic."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "reader", "enable.partition.eof": True,
+         "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    )  # fmt: skip
+    try:
+        there = consumer.list_topics(timeout=60).topics.get(topic)
+        if there is None:
+            return []
+        open_ones = set(there.partitions)
+        consumer.assign([TopicPartition(topic, n, 0) for n in open_ones])
+        found = []
+        while open_ones:
+            for message in consumer.consume(1000, 1.0):
+                if message.error() is None:
+                    found.append(message)
+                else:
+                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                    open_ones.discard(message.partition())
+        return found
+    finally:
+        consumer.close()
+
+
+def read(bootstrap: str, topic: str) -> list[tuple[bytes, bytes | None]]:
+    return [(m.key(), m.value()) for m in messages(bootstrap, topic)]
+
+
+def all_on_the_log(data: Path, topic: str) -> list[LogMessage]:
+    """What a topic of the embedded log holds."""
+    with closing(open_log({}, data)) as log:
+        info = log.topics([topic]).get(topic)
+        if info is None:
+            return []
+        places = [LogPartition(topic, n) for n in range(info.partitions)]
+        with closing(log.consumer()) as consumer:
+            consumer.assign(log.begin_offsets(places))
+            ends = log.end_offsets(places)
+            found: list[LogMessage] = []
+            while any(consumer.position()[place] < end for place, end in ends.items()):
+                found += consumer.poll(5000, 1.0)
+            return found
 
 
 def on_the_log(data: Path, topic: str) -> list[bytes | None]:
