@@ -191,7 +191,7 @@ def test_topics_become_topics(tmp_path: Path) -> None:
             wait_for(lambda: len(all_on_the_log(worker.data, "orders-by-customer")) == 200)
         finally:
             worker.stop()
-        newest = {key: value for key, value in records}
+        newest = dict(records)
         assert dict(read(broker.bootstrap, "copied.orders-now")) == newest
         moved = all_on_the_log(worker.data, "shop.orders")
         assert sorted((m.partition, m.offset, m.key, m.value) for m in moved) == sorted(
