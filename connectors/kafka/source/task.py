@@ -64,7 +64,8 @@ class KafkaSource(Source):
 
     def read(self, timeout_s: float) -> Batch | None:
         if self._pass is not None:
-            return self._step(self._pass, timeout_s)
+            self._step(self._pass, timeout_s)
+            return None
         if time.monotonic() >= self._look_at:
             self._look()
             self._look_at = time.monotonic() + LOOK_EVERY_S

@@ -103,11 +103,3 @@ def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
         task.put(Record(topic, b"k", b"v", BYTES, BYTES, partition=0, offset=0, origin="local"))
         with pytest.raises(Fatal, match="copied into itself"):
             task.put(own.replace(offset=1, headers=(Header(COPIED_HEADER, cluster),)))
-
-
-def test_brokers_that_do_not_answer(kafka: KafkaServer) -> None:
-    options = {"topic": "x", "target_client_socket_timeout_ms": "1000"}
-    chosen = values(kafka, **options)
-    chosen = Values({**chosen, "target.bootstrap.servers": "127.0.0.1:1"})
-    [finding] = KafkaSinkConnector().check(chosen)
-    assert finding.level == "error"
