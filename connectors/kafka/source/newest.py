@@ -46,6 +46,8 @@ class Newest:
             self._write()
 
     def _write(self) -> None:
+        if not self._held:
+            return
         self._file.execute("BEGIN")
         self._file.executemany(_MERGE, self._held)
         self._file.execute("COMMIT")
