@@ -12,6 +12,7 @@ from headwater.worker.api import ConfigError, Converter, Option, OptionType, Pro
 
 GROUP: Final = "headwater.converters"
 BYTES: Final = "ByteArrayConverter"
+_SECRET: Final = r"(?:.*\.)?(?:password|secret|token|info)"  # noqa: S105 - the form of names
 
 
 def converter_options(side: str) -> tuple[Option, ...]:
@@ -21,6 +22,7 @@ def converter_options(side: str) -> tuple[Option, ...]:
         made += [
             Option(name, OptionType.CLASS, BYTES, f"{part.capitalize()}s on that cluster. ByteArrayConverter: as they "
                    f"are. Its own options follow as `{name}.…`.", group="conversion"),
+            Option(rf"{side}\.{part}\.converter\.{_SECRET}", OptionType.PASSWORD, pattern=True),
             Option(rf"{side}\.{part}\.converter\..+", pattern=True, group="conversion",
                    doc=f"An option of {name}, e.g. {name}.schemas.enable."),
         ]  # fmt: skip

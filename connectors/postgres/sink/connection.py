@@ -33,8 +33,10 @@ _JDBC: Final = {"user": "user", "password": "password", "sslmode": "sslmode", "s
 _JDBC_HARMLESS: Final = frozenset({"stringtype", "reWriteBatchedInserts", "prepareThreshold", "socketTimeout",
                                    "tcpKeepAlive", "binaryTransfer", "defaultRowFetchSize", "assumeMinServerVersion",
                                    "preparedStatementCacheQueries", "preparedStatementCacheSizeMiB"})  # fmt: skip
-DRIVER_PARAMETERS: Final = frozenset({*_JDBC, *_JDBC_HARMLESS, "ssl", "currentSchema"} - {"user", "password"})
+DRIVER_PARAMETERS: Final = frozenset({*_JDBC, "ssl", "currentSchema"} - {"user", "password"})
 """What `connection.NAME` may name, as well as a URL's query."""
+DRIVER_TUNING: Final = _JDBC_HARMLESS
+"""The same, without effect here."""
 _SERVER_TYPES: Final = {"primary": "read-write", "master": "read-write", "any": "any"}
 
 _TRANSIENT: Final = ("08", "53", "57", "40", "25P03", "55P03", "55006", "58")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from headwater.connectors.debezium.placeholder import UNAVAILABLE_VALUE
 from headwater.worker.api import Option, Options, OptionType, Unsupported, at_least
 
-from .connection import DRIVER_PARAMETERS
+from .connection import DRIVER_PARAMETERS, DRIVER_TUNING
 from .meanings import NAMING_STRATEGIES
 from .naming import unknown_placeholders
 
@@ -64,7 +64,8 @@ _CONNECTION: Final = (
            importance="low", group="connection"),
     Option(rf"connection\.({'|'.join(sorted(DRIVER_PARAMETERS))})", default="", pattern=True, importance="low",
            group="connection", doc="A parameter of the PostgreSQL JDBC driver, as Confluent's connector takes them; it "
-           "means the same as in connection.url, and wins over it."),
+           "means the same as in connection.url, and wins over it. Those that tune the driver alone are accepted."),
+    Option(rf"connection\.({'|'.join(sorted(DRIVER_TUNING))})", default="", pattern=True, group="connection"),
 )  # fmt: skip
 
 _WRITING: Final = (
