@@ -36,7 +36,7 @@ class KafkaSourceConnector(SourceConnector):
         problems = converter_problems(values, "source")
         if bool(values.get("topics")) == bool(values.get("topics.regex")):
             problems.append(Problem("topics", "either topics or topics.regex is needed, not both"))
-        if values.get("topics.regex") and values.get("topic") and "${topic}" not in values["topic"]:
+        elif values.get("topics.regex") and values.get("topic") and "${topic}" not in values["topic"]:
             problems.append(Problem("topic", "several topics would become one", "put ${topic} into it"))
         for part in ("key", "value"):
             theirs, ours = values.get(f"source.{part}.converter"), values.get(f"{part}.converter")
