@@ -100,8 +100,15 @@ def consumer(values: Values, side: str) -> Consumer:
     return _made(Consumer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
 
 
-def producer(values: Values, side: str) -> Producer:
-    own = {"enable.idempotence": "true", "acks": "all", "partitioner": "murmur2_random"}
+def producer(values: Values, side: str, batch_bytes: int) -> Producer:
+    """`batch_bytes`: the smallest limit of the topics that are written: a broker refuses a batch as a whole."""
+    own = {
+        "enable.idempotence": "true",
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "batch.size": str(batch_bytes),
+        "message.timeout.ms": "0",  # brokers that are away are waited for; a record that is given up would be lost
+    }
     defaults = {"queue.buffering.max.kbytes": "65536", "linger.ms": "20", "message.max.bytes": "1000000000"}
     return _made(Producer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
 
@@ -150,17 +157,24 @@ def topic_ids(client: AdminClient, topics: Iterable[str], doing: str) -> dict[st
 
 def copied_settings(client: AdminClient, topic: str) -> dict[str, str]:
     """Those of `COPIED` that were set for this topic. Raises as `meant` does."""
+    found = _topic_settings(client, topic)
+    own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    return {name: str(found[name].value) for name in COPIED if name in found and _source(found[name].source) == own}
+
+
+def largest_batch(client: AdminClient, topic: str) -> int:
+    """Bytes that the topic takes at once. Raises as `meant` does."""
+    return int(_topic_settings(client, topic)["max.message.bytes"].value)
+
+
+def _topic_settings(client: AdminClient, topic: str) -> Mapping[str, Any]:
     try:
-        [future] = client.describe_configs(
-            [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=REQUEST_S
-        ).values()
-        found = future.result()
+        asked = client.describe_configs([ConfigResource(ResourceType.TOPIC, topic)], request_timeout=REQUEST_S)
+        [future] = asked.values()
+        found: Mapping[str, Any] = future.result()
     except KafkaException as error:
         raise meant(error, f"asking for the settings of the topic {topic}") from error
-    own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-    return {
-        name: str(found[name].value) for name in COPIED if name in found and _source(found[name].source) == own
-    }  # fmt: skip
+    return found
 
 
 def _source(source: Any) -> Any:

@@ -25,11 +25,12 @@ from headwater.worker.api import (
     TopicPartition,
 )
 
-from ..cluster import REQUEST_S, admin, meant, producer
+from ..cluster import REQUEST_S, admin, largest_batch, meant, producer
 from ..converting import made_converter
 from ..naming import COPIED_HEADER, came_back, loop, named
 
 _FLUSH_S: Final = 60.0
+_BATCH_BYTES: Final = 1_000_000
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 
@@ -40,7 +41,8 @@ class KafkaSink(Sink):
         self._converter = made_converter(self._values, "target", "value")
         self._keeps: bool = self._values["keep.partitions"]
         self._admin = admin(self._values, "target")
-        self._producer = producer(self._values, "target")
+        self._batch_bytes = _BATCH_BYTES
+        self._producer = producer(self._values, "target", _BATCH_BYTES)
         self._known: set[str] = set()
         self._cluster = ""
         self._ends: dict[TopicPartition, int] = {}
@@ -138,7 +140,17 @@ class KafkaSink(Sink):
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise meant(error, f"making the topic {topic}") from error
+        self._fit(largest_batch(self._admin, topic))
         self._known.add(topic)
+
+    def _fit(self, limit: int) -> None:
+        """Batches that every topic takes: else good records would be refused with a large one."""
+        if limit >= self._batch_bytes:
+            return
+        if self._producer.flush(_FLUSH_S):
+            raise Retriable(f"records are not acknowledged after {_FLUSH_S:.0f} s")
+        self._batch_bytes = limit
+        self._producer = producer(self._values, "target", limit)
 
 
 def _bytes(value: Any) -> bytes | None:

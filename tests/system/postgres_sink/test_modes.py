@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 import pytest
 
+from headwater.connectors.postgres.sink import PostgresSinkConnector
 from headwater.connectors.postgres.sink.generations import PostgresGenerations
 from headwater.worker.api import (
     DataError,
     Fatal,
     Header,
     Record,
+    TaskContext,
     TopicPartition,
     Values,
     struct,
@@ -19,7 +21,7 @@ from headwater.worker.api import (
 from headwater.worker.rebuild.fold import Fold
 from tests.conftest import Database
 
-from .records import INT32, TEXT, TOPIC, Task, Topic, table, values
+from .records import INT32, PARTITION, TEXT, TOPIC, Task, Topic, table, values
 
 pytestmark = pytest.mark.system
 NAME = "shop_public_orders"
@@ -225,8 +227,15 @@ def test_tables_are_changed_but_not_made(database: Database) -> None:
 
 def test_a_missing_table_fails_at_the_start(database: Database) -> None:
     config = values(database, schema_evolution="validate-only")
-    with pytest.raises(Fatal, match=r"public\.shop_public_orders is missing, and schema\.evolution is validate-only"):
-        Task(config)
+    sink = PostgresSinkConnector().task()
+    try:
+        sink.open(TaskContext("view", 0, config))
+        with pytest.raises(
+            Fatal, match=r"public\.shop_public_orders is missing, and schema\.evolution is validate-only"
+        ):
+            sink.assign({PARTITION: "id-1"})
+    finally:
+        sink.close()
     statement(database, f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty integer)")
     topic = Topic()
     with Task(config) as task:
