@@ -23,6 +23,8 @@ from .scene import Scene
 pytestmark = pytest.mark.compat
 ENOUGH = 400
 """Records of one phase."""
+SLOW = "SELECT * FROM public.{} WHERE pg_sleep(0.001) IS NOT NULL"
+"""A millisecond for each row."""
 
 
 def finish(scene: Scene) -> None:
@@ -86,6 +88,9 @@ def test_killed_each_time(database: Database, make_scene: Callable[[Database], S
 def test_debezium_stops_within_its_snapshot(database: Database, make_scene: Callable[[Database], Scene]) -> None:
     """It would begin anew, and so does Headwater; what has changed since comes over the rows that lie there already."""
     scene = make_scene(database)
+    slow = {f"snapshot.select.statement.overrides.public.{table}": SLOW.format(table) for table in TABLES}
+    tables = ",".join(f"public.{table}" for table in TABLES)
+    scene.config |= slow | {"snapshot.select.statement.overrides": tables, "snapshot.fetch.size": "100"}  # Java's alone
     with scene.database.connect() as db:
         db.execute(SCHEMA.encode())
         for table in TABLES:
