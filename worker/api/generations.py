@@ -36,14 +36,17 @@ class GenerationInfo:
 class ExpectedRow(NamedTuple):
     """What one record makes of one row of the view. `digest` None: the row is gone; `key` is canonical.
 
-    `key` b"" and `digest` None: every row of the part is gone (a truncate). `first`: the record counts only where the
-    row is not there, for views that refuse a key that they have.
+    `key` b"" and `digest` None: every row of the part is gone (a truncate). `filled` False: the record leaves out a
+    value (an unchanged large one) that no earlier record has brought either; the digest is of what is known.
+    `first`: the record counts only where the row is not there, for views that refuse a key that they have;
+    never with `digest` None.
     """
 
     part: str
     key: bytes
     digest: int | None
     version: int | None = None
+    filled: bool = True
     first: bool = False
 
 

@@ -20,12 +20,12 @@ EVERY_ROW: Final = b""
 """Key of an expected row without digest that says: the whole part is empty now (a truncate)."""
 
 _TABLE: Final = (
-    "CREATE TABLE expected (part TEXT, key BLOB, bucket INTEGER, digest BLOB, version INTEGER, first INTEGER, "
-    "PRIMARY KEY (part, key)) WITHOUT ROWID"
+    "CREATE TABLE expected (part TEXT, key BLOB, bucket INTEGER, digest BLOB, version INTEGER, filled INTEGER, "
+    "first INTEGER, PRIMARY KEY (part, key)) WITHOUT ROWID"
 )
 _MERGE: Final = (
-    "INSERT INTO expected VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (part, key) DO UPDATE "
-    "SET digest = excluded.digest, version = excluded.version "
+    "INSERT INTO expected VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (part, key) DO UPDATE "
+    "SET digest = excluded.digest, version = excluded.version, filled = excluded.filled "
     "WHERE (excluded.version IS NULL OR expected.version IS NULL OR excluded.version >= expected.version) "
     "AND (NOT excluded.first OR expected.digest IS NULL)"
 )
@@ -41,6 +41,7 @@ class _Newest(NamedTuple):
 
     digest: int | None
     version: int | None
+    filled: bool = True
     first: bool = False
 
 
@@ -60,17 +61,17 @@ class Fold:
 
     def add(self, rows: Iterable[ExpectedRow]) -> None:
         held = self._rows
-        for part, key, digest, version, first in rows:
+        for part, key, digest, version, filled, first in rows:
             if key == EVERY_ROW and digest is None:
                 self._empty(part, version)
                 continue
             before = held.get((part, key))
-            if before and before.first and version is not None:
+            if before and (first or before.first) and self._file is not None and version is not None:
                 self._spill()  # with versions, what comes next depends on whether it counted
                 before = None
             if before and (_above(before.version, version) or (first and before.digest is not None)):
                 continue
-            held[part, key] = _Newest(digest, version, first and before is None and self._file is not None)
+            held[part, key] = _Newest(digest, version, filled, first and before is None and self._file is not None)
             if len(held) > self._limit:
                 self._spill()
 
@@ -98,6 +99,7 @@ class Fold:
                 bucket(key),
                 None if new.digest is None else new.digest.to_bytes(16, "big"),
                 new.version,
+                new.filled,
                 new.first,
             )
             for (part, key), new in self._rows.items()
@@ -115,6 +117,14 @@ class Fold:
                 found[part] = [Fingerprint() for _ in range(BUCKETS)]
             found[part][bucket(key)].add(digest)
         return found
+
+    @property
+    def unfilled(self) -> set[tuple[str, bytes]]:
+        """Part and key of the rows that should be there, but of which the records do not tell every value."""
+        if self._file is None:
+            return {place for place, new in self._rows.items() if new.digest is not None and not new.filled}
+        self._spill()
+        return set(self._file.execute("SELECT part, key FROM expected WHERE digest IS NOT NULL AND NOT filled"))
 
     def rows(self, part: str, buckets: Iterable[int]) -> Iterator[tuple[bytes, int]]:
         """Key and digest of each row of these buckets."""

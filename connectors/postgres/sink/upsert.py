@@ -39,19 +39,18 @@ class Batch:
     """Rows whose last record has no version of its own: its offset counts."""
 
     def add(self, change: Change, packer: Packer) -> bool:
-        """False: the change belongs into a batch of its own, after this one: with `insert` the database has to say
-        whether a row that is named twice is there. Raises `DataError`, with nothing added; `Fatal` for kinds of
-        versions that have no order."""
+        """False: the change belongs into a batch of its own, after this one, because the database has to say whether
+        its row is there: with `insert` where the row is named twice, with `update` after a delete.
+
+        Raises `DataError`, with nothing added; `Fatal` for kinds of versions that have no order.
+        """
         upsert = change.op is Op.UPSERT
         fields = packer.row(change) if upsert else packer.key_row(change)
         key = packer.key_of(change, fields)
         name = b"".join(key) if len(key) > 1 else key[0]
         row = fields if upsert else None
-        if name in self.rows:
-            if self.mode == INSERT:
-                return False
-            if self.mode == UPDATE and self.rows[name] is None:
-                return True  # nothing is left to change
+        if name in self.rows and (self.mode == INSERT or (self.mode == UPDATE and self.rows[name] is None)):
+            return False
         if self.table.version:
             version = version_of(change.record)
             if version < self.versions.get(name, version):

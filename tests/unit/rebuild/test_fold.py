@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 from headwater.worker.api import BUCKETS, ExpectedRow, Fingerprint, bucket
 from headwater.worker.rebuild.fold import Fold
 
-ROWS = st.lists(
-    st.builds(
+
+def histories(versions: st.SearchStrategy[int | None]) -> st.SearchStrategy[list[ExpectedRow]]:
+    row = st.builds(
         ExpectedRow,
         part=st.sampled_from(["a", "b"]),
         key=st.sampled_from([b"1", b"2", b"3", b"4", b"5", b""]),
         digest=st.none() | st.integers(0, 2**128 - 1),
-        version=st.integers(0, 5),
+        version=versions,
+        filled=st.booleans(),
         first=st.booleans(),
-    ),
-    max_size=40,
-)
+    )
+    return st.lists(row.map(lambda r: r._replace(first=r.first and r.digest is not None)), max_size=40)
 
 
-def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], int]:
+def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], ExpectedRow]:
     """The model: for each key the last of the rows with the highest version, those marked `first` only where there is
     none; key b"" empties a part."""
     state: dict[tuple[str, bytes], ExpectedRow] = {}
@@ -38,15 +39,17 @@ def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], int]:
             continue
         if held is None or (row.version or 0) >= (held.version or 0):
             state[row.part, row.key] = row
-    return {place: row.digest for place, row in state.items() if row.digest is not None}
+    return {place: row for place, row in state.items() if row.digest is not None}
 
 
-@given(ROWS, st.sampled_from([1, 3, 1000]))
+@given(histories(st.integers(0, 5)) | histories(st.none()), st.sampled_from([1, 3, 1000]))
 def test_the_newest_version_of_each_key_in_memory_and_in_the_file(rows: list[ExpectedRow], in_memory: int) -> None:
     fold = Fold(in_memory)
     try:
         fold.add(rows)
-        expected = newest(rows)
+        rows_there = newest(rows)
+        expected = {place: row.digest for place, row in rows_there.items() if row.digest is not None}
+        assert fold.unfilled == {place for place, row in rows_there.items() if not row.filled}
         found = {(part, key): digest for part in "ab" for key, digest in fold.rows(part, range(BUCKETS))}
         assert found == expected
         prints = fold.fingerprint()
@@ -74,6 +77,15 @@ def test_without_versions_the_last_one_counts() -> None:
         ]
     )
     assert dict(fold.rows("t", range(BUCKETS))) == {b"2": 20, b"3": 3}
+    fold.close()
+
+
+def test_rows_that_are_not_filled_are_known() -> None:
+    fold = Fold(1)
+    fold.add(ExpectedRow("t", b"%d" % n, n, version, filled) for n, version, filled in (
+        (1, 5, False), (2, 5, False), (2, 6, True), (3, 5, True), (3, 6, False), (4, 5, True),
+    ))  # fmt: skip
+    assert fold.unfilled == {("t", b"1"), ("t", b"3")}
     fold.close()
 
 
