@@ -40,13 +40,13 @@ class FirstPass:
         except KafkaException as error:
             raise meant(error, "reading for the newest records") from error
         for message in messages:
-            error = message.error()
-            if error is None:
+            wrong = message.error()
+            if wrong is None:
                 self._take(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
+            elif wrong.code() == KafkaError._PARTITION_EOF:
                 self._ends(*place_of(message))
             else:
-                raise meant(error, "reading for the newest records")
+                raise meant(wrong, "reading for the newest records")
         return not self._open
 
     def _take(self, message: Message) -> None:
@@ -59,7 +59,7 @@ class FirstPass:
             version = version_of(message)
         except DataError:
             version = None  # the second pass hands it over as bad, if it counts
-        self.newest.add(partition, message.key(), version, offset, message.value() is None)  # type: ignore[arg-type]
+        self.newest.add(partition, message.key(), version, offset, message.value() is None)
         self.done += 1
 
     def _ends(self, partition: TopicPartition, offset: int) -> None:

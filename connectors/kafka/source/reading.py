@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -16,9 +17,15 @@ def place_of(message: Message) -> tuple[TopicPartition, int]:
     return TopicPartition(str(message.topic()), int(message.partition() or 0)), int(message.offset() or 0)
 
 
+def headers_of(message: Message) -> Sequence[tuple[str, bytes | None]]:
+    """As they were read; the client's types know those that are written as well."""
+    found: Any = message.headers()
+    return found or ()
+
+
 def version_of(message: Message) -> int | None:
     """Raises `DataError` for a version that is no number."""
-    for name, value in message.headers() or ():
+    for name, value in headers_of(message):
         if name == VERSION_HEADER and value is not None:
             try:
                 return int(value)
@@ -41,8 +48,8 @@ class Reading:
     def record(self, message: Message) -> Record:
         """Raises `DataError`, as the converters do."""
         topic = str(message.topic())
-        key_schema, key = self._keys.decode(topic, message.key())  # type: ignore[arg-type]
-        value_schema, value = self._values.decode(topic, message.value())  # type: ignore[arg-type]
+        key_schema, key = self._keys.decode(topic, message.key())
+        value_schema, value = self._values.decode(topic, message.value())
         made = self.bare(message)
         made.key, made.key_schema, made.value, made.value_schema = key, key_schema, value, value_schema
         made.version = version_of(message)
@@ -59,7 +66,7 @@ class Reading:
 
     def _headers(self, message: Message, same_name: bool) -> tuple[Header, ...]:
         """The version travels as the record's own; the runtime writes its header."""
-        kept = [Header(name, value) for name, value in message.headers() or () if name != VERSION_HEADER]
+        kept = [Header(name, value) for name, value in headers_of(message) if name != VERSION_HEADER]
         if same_name:
             kept.append(Header(COPIED_HEADER, self.own.encode()))
         return tuple(kept)

@@ -33,7 +33,7 @@ from .first_pass import FirstPass
 from .newest import Newest
 from .options import LATEST
 from .position import Place, partition_of, read_place
-from .reading import Reading, place_of
+from .reading import Reading, headers_of, place_of
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class KafkaSource(Source):
             if error is not None:
                 self._told(error, partition)
                 continue
-            headers = message.headers()
+            headers = headers_of(message)
             if headers and came_back(headers, self._reading.own):
                 raise Fatal(loop(f"{partition}@{offset}", "source.bootstrap.servers"))
             place = moved[partition] = self._places[partition]

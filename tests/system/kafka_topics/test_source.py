@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from headwater.connectors.kafka.naming import COPIED_HEADER
 from headwater.connectors.kafka.source import KafkaSourceConnector
 from headwater.worker.api import (
-    VERSION_HEADER,
     ConfigError,
     DataError,
     Fatal,
@@ -28,6 +27,7 @@ from headwater.worker.api import (
     TaskContext,
     TopicSettings,
 )
+from tests.rest_worker import wait_for
 from tests.servers.kafka import KafkaServer
 
 pytestmark = pytest.mark.system
@@ -39,21 +39,46 @@ class Topic:
 
     def __init__(self, kafka: KafkaServer, partitions: int = 1, **config: str) -> None:
         self.kafka, self.name = kafka, f"copied-{os.getpid()}-{next(_numbers)}"
-        self.partitions, self.config = partitions, {name.replace("_", "."): text for name, text in config.items()}
-        self.make()
+        given = {name.replace("_", "."): text for name, text in config.items()}
+        # the shared broker looks for old records all the time, and these are from 2023
+        self.partitions, self.config = partitions, {"retention.ms": "-1", **given}
+        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         self.producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        self.id = self.make()
 
-    def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.kafka.bootstrap})
-
-    def make(self) -> None:
+    def make(self, before: str = "") -> str:
+        """Returns once the broker tells of it. `before`: the id of a topic of that name that was deleted."""
         new = NewTopic(self.name, self.partitions, 1, config=self.config)
-        self.admin().create_topics([new])[self.name].result(60)
+        wait_for(lambda: self.is_made(new))
+        wait_for(lambda: self.told() not in ("", before))
+        return self.told()
+
+    def is_made(self, new: NewTopic) -> bool:
+        """A name is free a moment after its topic was deleted."""
+        try:
+            self.admin.create_topics([new])[self.name].result(60)
+        except KafkaException as error:
+            assert error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS, error
+            return False
+        return True
+
+    def told(self) -> str:
+        """The topic's id; "" where there is none yet."""
+        try:
+            found = self.admin.describe_topics(TopicCollection([self.name]))[self.name].result(60)
+        except KafkaException as error:
+            assert error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART, error
+            return ""
+        return str(found.topic_id) if len(found.partitions) == self.partitions else ""
 
     def put(self, key: bytes | None, value: bytes | None, partition: int = 0, **headers: bytes) -> None:
         named = [(name.replace("_", "."), text) for name, text in headers.items()]
-        self.producer.produce(self.name, value, key, partition=partition, headers=named, timestamp=1_700_000_000_000)
-        assert self.producer.flush(60) == 0
+        refused: list[KafkaError] = []
+        self.producer.produce(
+            self.name, value, key, partition=partition, headers=named, timestamp=1_700_000_000_000,
+            on_delivery=lambda error, _: refused.append(error) if error else None,
+        )  # fmt: skip
+        assert self.producer.flush(60) == 0 and not refused, refused
 
 
 class Task:
@@ -91,12 +116,12 @@ class Task:
 
 @contextmanager
 def task(
-    topic: Topic,
+    copied: Topic,
     stored: Sequence[tuple[Partition, Position]] = (),
     number: tuple[int, int] = (0, 1),
     **options: str,
 ) -> Iterator[Task]:
-    given = {"source_bootstrap_servers": topic.kafka.bootstrap, "topics": topic.name, "topic": "to.${topic}"}
+    given = {"source_bootstrap_servers": copied.kafka.bootstrap, "topics": copied.name, "topic": "to.${topic}"}
     made = Task(stored, {"task.index": str(number[0]), "task.count": str(number[1])}, **given | options)
     try:
         yield made
@@ -110,7 +135,7 @@ def plain(records: list[Record]) -> list[tuple[Any, Any]]:
 
 
 def test_records_come_as_they_are(kafka: KafkaServer) -> None:
-    topic = Topic(kafka, 2, cleanup_policy="compact", max_message_bytes="2000000")
+    topic = Topic(kafka, 2, max_message_bytes="2000000")
     topic.put(b"k", b"v", 1, headwater_version=b"42", app=b"x")
     topic.put(None, None)
     with task(topic) as reading:
@@ -121,7 +146,7 @@ def test_records_come_as_they_are(kafka: KafkaServer) -> None:
         (f"to.{topic.name}", 0, None), (f"to.{topic.name}", 1, 42),
     ]  # fmt: skip
     assert records[1].headers == (Header("app", b"x"),) and records[1].timestamp_ms == 1_700_000_000_000
-    assert settings == TopicSettings(2, {"cleanup.policy": "compact", "max.message.bytes": "2000000"})
+    assert settings == TopicSettings(2, {"retention.ms": "-1", "max.message.bytes": "2000000"})
 
 
 def test_it_goes_on_where_it_stopped(kafka: KafkaServer) -> None:
@@ -223,15 +248,8 @@ def test_a_topic_that_was_made_again_is_another(kafka: KafkaServer) -> None:
     with task(topic) as reading:
         reading.all()
         stored = reading.stored()
-    topic.admin().delete_topics([topic.name])[topic.name].result(60)
-    deadline = time.monotonic() + 60
-    while True:  # the name is free a moment later
-        try:
-            topic.make()
-            break
-        except Exception:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+    topic.admin.delete_topics([topic.name])[topic.name].result(60)
+    topic.make(topic.id)
     with task(topic, stored) as reading, pytest.raises(Fatal, match="deleted and made again"):
         reading.all()
 
@@ -243,7 +261,7 @@ def test_records_that_are_gone_are_an_error(kafka: KafkaServer) -> None:
     with task(topic, batch_size="2") as reading:
         reading.read(lambda found: len(found) >= 2)
         stored = [(p, {**q, "offset": 2}) for p, q in reading.stored()]
-    [deleted] = topic.admin().delete_records([TopicPartition(topic.name, 0, 4)]).values()
+    [deleted] = topic.admin.delete_records([TopicPartition(topic.name, 0, 4)]).values()
     assert deleted.result(60).low_watermark == 4
     with task(topic, stored) as reading, pytest.raises(Fatal, match="deleted before they were read"):
         reading.all()
@@ -256,4 +274,3 @@ def test_settings_that_the_client_refuses_and_check(kafka: KafkaServer) -> None:
     options = {"source.bootstrap.servers": kafka.bootstrap, "topics": topic.name, "topic": "x"}
     values, _ = KafkaSourceConnector.options.parse(options)
     assert [finding.level for finding in KafkaSourceConnector().check(values)] == ["ok"]
-    assert VERSION_HEADER == "headwater.version"
