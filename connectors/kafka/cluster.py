@@ -5,7 +5,9 @@ Settings have librdkafka's names (its CONFIGURATION.md, 2.16).
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -58,6 +60,23 @@ _PASSING: Final = frozenset(
         KafkaError._WAIT_COORD,
         KafkaError._DESTROY_BROKER,
         KafkaError._SSL,
+        KafkaError._NOENT,
+        KafkaError._WAIT_CACHE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.PREFERRED_LEADER_NOT_AVAILABLE,
+        KafkaError.THROTTLING_QUOTA_EXCEEDED,
     }
 )
 COPIED: Final = (
@@ -104,6 +123,10 @@ def producer(values: Values, side: str, batch_bytes: int) -> Producer:
     """`batch_bytes`: the smallest limit of the topics that are written: a broker refuses a batch as a whole."""
     own = {
         "enable.idempotence": "true",
+        # A broker takes any batch as this producer's first to a partition (KIP-360). Were a second one under way when a
+        # new partition refuses the first, because its leader is not ready, the first would then be taken for a repeated
+        # one: acknowledged, not written. Seen with Kafka 4.1.
+        "max.in.flight.requests.per.connection": "1",
         "acks": "all",
         "partitioner": "murmur2_random",
         "batch.size": str(batch_bytes),
@@ -113,8 +136,36 @@ def producer(values: Values, side: str, batch_bytes: int) -> Producer:
     return _made(Producer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
 
 
-def admin(values: Values, side: str) -> AdminClient:
-    return _made(AdminClient, settings(values, side, {}), side)  # type: ignore[no-any-return]
+class _Heard:
+    """Not the client's own method: what refers to itself is not freed, nor are its threads."""
+
+    refused: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        if error.code() in _LOGIN:
+            self.refused = error
+
+
+class Admin(AdminClient):
+    """Says of a log-in that is refused what else would only time out."""
+
+    def __init__(self, chosen: dict[str, Any], logger: logging.Logger) -> None:
+        self._heard = _Heard()
+        given: dict[str, Any] = {**chosen, "error_cb": self._heard}
+        super().__init__(given, logger=logger)
+
+    def metadata(self, doing: str) -> Any:
+        """Of all topics, `confluent_kafka.admin.ClusterMetadata`. Raises as `meant` does."""
+        try:
+            return self.list_topics(timeout=REQUEST_S)
+        except KafkaException as error:
+            with contextlib.suppress(KafkaException):  # it is called back, and may also say the same by itself
+                self.poll(0)
+            raise meant(self._heard.refused or error, doing) from error
+
+
+def admin(values: Values, side: str) -> Admin:
+    return _made(Admin, settings(values, side, {}), side)  # type: ignore[no-any-return]
 
 
 def _made(client: Any, chosen: Mapping[str, Any], side: str) -> Any:
@@ -168,13 +219,18 @@ def largest_batch(client: AdminClient, topic: str) -> int:
 
 
 def _topic_settings(client: AdminClient, topic: str) -> Mapping[str, Any]:
-    try:
-        asked = client.describe_configs([ConfigResource(ResourceType.TOPIC, topic)], request_timeout=REQUEST_S)
-        [future] = asked.values()
-        found: Mapping[str, Any] = future.result()
-    except KafkaException as error:
-        raise meant(error, f"asking for the settings of the topic {topic}") from error
-    return found
+    """Brokers know a topic that was just made a moment later."""
+    deadline = time.monotonic() + REQUEST_S
+    while True:
+        try:
+            asked = client.describe_configs([ConfigResource(ResourceType.TOPIC, topic)], request_timeout=REQUEST_S)
+            [future] = asked.values()
+            found: Mapping[str, Any] = future.result()
+            return found
+        except KafkaException as error:
+            if error.args[0].code() not in _GONE or time.monotonic() > deadline:
+                raise meant(error, f"asking for the settings of the topic {topic}") from error
+        time.sleep(0.2)
 
 
 def _source(source: Any) -> Any:
@@ -185,9 +241,8 @@ def reachable(values: Values, side: str) -> Finding:
     """For `check`."""
     servers = values[f"{side}.bootstrap.servers"]
     try:
-        metadata = admin(values, side).list_topics(timeout=REQUEST_S)
-    except (KafkaException, HeadwaterError) as error:
-        what = str(meant(error, f"reaching {servers}") if isinstance(error, KafkaException) else error)
+        metadata = admin(values, side).metadata(f"reaching {servers}")
+    except HeadwaterError as error:
         fix = f"start the brokers, or correct {side}.bootstrap.servers and {side}.client.…"
-        return Finding("error", f"{side}.bootstrap.servers", what, fix)
+        return Finding("error", f"{side}.bootstrap.servers", str(error), fix)
     return Finding("ok", f"{side}.bootstrap.servers", f"{len(metadata.brokers)} broker(s) of {metadata.cluster_id}")

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 
 from headwater.worker.api import TopicPartition as LogPartition
 from headwater.worker.log import open_log
-from headwater.worker.log.contract import Message as LogMessage
 from tests.conftest import Database
 from tests.servers import kafka
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import MemberProcess, WorkerProcess
+from tests.topic_contents import on_broker, on_embedded_log
 
 pytestmark = pytest.mark.system
 
@@ -186,28 +186,29 @@ def test_topics_become_topics(tmp_path: Path) -> None:
         try:
             worker.start()
             wait_for(lambda: len(read(broker.bootstrap, "copied.orders-now")) >= 20)
-            wait_for(lambda: len(all_on_the_log(worker.data, "shop.orders")) == 200)
-            wait_for(lambda: len(all_on_the_log(worker.data, "shop.orders.v2")) == 200)
-            wait_for(lambda: len(all_on_the_log(worker.data, "orders-by-customer")) == 200)
+            wait_for(lambda: len(on_embedded_log(worker.data, "shop.orders")) == 200)
+            wait_for(lambda: len(on_embedded_log(worker.data, "shop.items")) == 2)
+            wait_for(lambda: len(on_embedded_log(worker.data, "shop.orders.v2")) == 200)
+            wait_for(lambda: len(on_embedded_log(worker.data, "orders-by-customer")) == 200)
         finally:
             worker.stop()
         newest = dict(records)
         assert dict(read(broker.bootstrap, "copied.orders-now")) == newest
-        moved = all_on_the_log(worker.data, "shop.orders")
+        moved = on_embedded_log(worker.data, "shop.orders")
         assert sorted((m.partition, m.offset, m.key, m.value) for m in moved) == sorted(
-            (m.partition(), m.offset(), m.key(), m.value()) for m in messages(broker.bootstrap, "shop.orders")
+            (m.partition(), m.offset(), m.key(), m.value()) for m in on_broker(broker.bootstrap, "shop.orders")
         )
         assert on_the_log(worker.data, "shop.items") == [b"one", None]
-    [latest] = [all_on_the_log(worker.data, "orders-now")]
+    latest = on_embedded_log(worker.data, "orders-now")
     assert sorted(m.key or b"" for m in latest) == sorted(newest) and {m.partition for m in latest} <= {0, 1, 2}
-    keyed = all_on_the_log(worker.data, "orders-by-customer")
+    keyed = on_embedded_log(worker.data, "orders-by-customer")
     places: dict[str, set[int]] = {}
     for message in keyed:
         customer = json.loads(message.value or b"")["payload"]["customer"]
         assert json.loads(message.key or b"")["payload"] == {"customer": customer}
         places.setdefault(customer, set()).add(message.partition)
     assert all(len(partitions) == 1 for partitions in places.values()) and len(places) == 5
-    slim = [json.loads(m.value or b"")["payload"] for m in all_on_the_log(worker.data, "shop.orders.v2")]
+    slim = [json.loads(m.value or b"")["payload"] for m in on_embedded_log(worker.data, "shop.orders.v2")]
     assert {tuple(sorted(row)) for row in slim} == {("customer_id", "id", "n")}
 
 
@@ -235,49 +236,8 @@ def write(bootstrap: str, topic: str, partitions: int, records: list[tuple[bytes
     assert producer.flush(60) == 0
 
 
-def messages(bootstrap: str, topic: str) -> list[Message]:
-    """All that a topic holds now; none where there is no such topic."""
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "reader", "enable.partition.eof": True,
-         "auto.offset.reset": "earliest", "enable.auto.commit": False}
-    )  # fmt: skip
-    try:
-        there = consumer.list_topics(timeout=60).topics.get(topic)
-        if there is None:
-            return []
-        open_ones = set(there.partitions)
-        consumer.assign([TopicPartition(topic, n, 0) for n in open_ones])
-        found = []
-        while open_ones:
-            for message in consumer.consume(1000, 1.0):
-                if message.error() is None:
-                    found.append(message)
-                else:
-                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
-                    open_ones.discard(message.partition())
-        return found
-    finally:
-        consumer.close()
-
-
 def read(bootstrap: str, topic: str) -> list[tuple[bytes, bytes | None]]:
-    return [(m.key(), m.value()) for m in messages(bootstrap, topic)]
-
-
-def all_on_the_log(data: Path, topic: str) -> list[LogMessage]:
-    """What a topic of the embedded log holds."""
-    with closing(open_log({}, data)) as log:
-        info = log.topics([topic]).get(topic)
-        if info is None:
-            return []
-        places = [LogPartition(topic, n) for n in range(info.partitions)]
-        with closing(log.consumer()) as consumer:
-            consumer.assign(log.begin_offsets(places))
-            ends = log.end_offsets(places)
-            found: list[LogMessage] = []
-            while any(consumer.position()[place] < end for place, end in ends.items()):
-                found += consumer.poll(5000, 1.0)
-            return found
+    return [(m.key(), m.value()) for m in on_broker(bootstrap, topic)]
 
 
 def on_the_log(data: Path, topic: str) -> list[bytes | None]:

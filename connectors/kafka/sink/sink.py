@@ -76,6 +76,7 @@ class KafkaSink(Sink):
 
     def close(self) -> None:
         client, self._producer = getattr(self, "_producer", None), None  # type: ignore[assignment]
+        self._admin = None  # type: ignore[assignment]
         if client is not None:
             client.purge()
             client.flush(1.0)
@@ -130,9 +131,9 @@ class KafkaSink(Sink):
 
     def _make(self, topic: str) -> None:
         """The topic where it is missing; the brokers never make one by themselves."""
+        metadata = self._admin.metadata(f"asking {self._values['target.bootstrap.servers']} for its topics")
+        self._cluster = str(metadata.cluster_id)
         try:
-            metadata = self._admin.list_topics(timeout=REQUEST_S)
-            self._cluster = str(metadata.cluster_id)
             if topic not in metadata.topics:
                 config = {m[1]: str(v) for m, v in self._values.matching(r"target\.topic\.(.+)")}
                 new = NewTopic(topic, self._values["target.partitions"] or -1, -1, config=config)

@@ -26,7 +26,7 @@ from headwater.worker.api import (
     TopicSettings,
 )
 
-from ..cluster import REQUEST_S, admin, consumer, copied_settings, meant, topic_ids
+from ..cluster import admin, consumer, copied_settings, meant, topic_ids
 from ..converting import made_converter
 from ..naming import came_back, loop
 from .first_pass import FirstPass
@@ -94,15 +94,12 @@ class KafkaSource(Source):
                 owned.close()
         if getattr(self, "_pass", None) is not None:
             self._pass.newest.close()  # type: ignore[union-attr]
-        self._client = self._pass = None  # type: ignore[assignment]
+        self._client = self._admin = self._pass = None  # type: ignore[assignment]
         self._newest = []
 
     def _look(self) -> None:
         """Take on this task's partitions that are not read yet."""
-        try:
-            metadata = self._client.list_topics(timeout=REQUEST_S)
-        except KafkaException as error:
-            raise meant(error, f"asking {self._values['source.bootstrap.servers']} for its topics") from error
+        metadata = self._admin.metadata(f"asking {self._values['source.bootstrap.servers']} for its topics")
         self._reading.own = str(metadata.cluster_id)
         pattern, named = self._values["topics.regex"], self._values["topics"]
         wanted = [n for n in metadata.topics if (re.fullmatch(pattern, n) if pattern else n in named)]

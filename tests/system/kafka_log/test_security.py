@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,14 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from headwater.worker.api import Fatal, HeadwaterError, TopicPartition
+from headwater.connectors.kafka.sink import KafkaSinkConnector
+from headwater.connectors.kafka.source import KafkaSourceConnector
+from headwater.worker.api import Fatal, HeadwaterError, Record, TaskContext, TopicPartition
 from headwater.worker.log import Log, Message, open_log
 from tests.servers.cache import SERVER_USER, is_root
 from tests.servers.kafka import KafkaServer
 from tests.servers.programs import program
+from tests.sink_task import SinkTask
 
 pytestmark = pytest.mark.system
 
@@ -208,3 +211,53 @@ def test_missing_rights_are_named(guarded: KafkaServer) -> None:
             call()
     log.close()
     everybody.close()
+
+
+def clients(side: str, given: Mapping[str, str]) -> dict[str, str]:
+    """As the options of a connector that has another cluster."""
+    settings = {f"{side}.client.{name}": text for name, text in given.items() if name != "bootstrap.servers"}
+    return {f"{side}.bootstrap.servers": given["bootstrap.servers"], **settings}
+
+
+def by_password(server: KafkaServer, password: str = PASSWORD) -> dict[str, str]:
+    shown = {name: text for name, text in as_scram(server).items() if name != "sasl.jaas.config"}
+    return shown | {"sasl.username": "ann", "sasl.password": password}
+
+
+def test_connectors_of_other_clusters_log_in(guarded: KafkaServer) -> None:
+    """`KafkaSink` with a password, `KafkaSource` with a certificate."""
+    topic, own = "open-elsewhere", TopicPartition("local", 0)
+    options = clients("target", by_password(guarded)) | {"topic": topic, "target.partitions": "1"}
+    values, problems = KafkaSinkConnector.options.parse(options)
+    assert not problems and PASSWORD not in repr(values)
+    with SinkTask(KafkaSinkConnector().task(), values, own) as task:
+        task.put(Record(own.topic, b"k", b"v", partition=0, offset=0))
+    certificate = {
+        "bootstrap.servers": guarded.address("MUTUAL"), "security.protocol": "ssl",
+        "ssl.ca.location": str(guarded.folder / "broker.crt"), "ssl.keystore.password": PASSWORD,
+        "ssl.keystore.location": str(guarded.folder / "worker.p12"),
+    }  # fmt: skip
+    options = clients("source", certificate) | {"topics": topic, "topic": "here"}
+    values, problems = KafkaSourceConnector.options.parse(options)
+    assert not problems and PASSWORD not in repr(values)
+    source = KafkaSourceConnector().task()
+    source.open(TaskContext("here", 0, values, {}), [])
+    found: list[Record] = []
+    while not found:
+        batch = source.read(1.0)
+        found += batch.records if batch else []
+    source.close()
+    assert [(record.key, record.value) for record in found] == [(b"k", b"v")]
+
+
+def test_connectors_of_other_clusters_are_told_of_a_wrong_password(guarded: KafkaServer) -> None:
+    options = clients("source", by_password(guarded, "wrong-but-secret")) | {"topics": "open-plain", "topic": "here"}
+    values, problems = KafkaSourceConnector.options.parse(options)
+    assert not problems
+    [finding] = KafkaSourceConnector().check(values)
+    assert finding.level == "error" and "the credentials" in finding.message and "secret" not in finding.message
+    source = KafkaSourceConnector().task()
+    source.open(TaskContext("here", 0, values, {}), [])
+    with pytest.raises(Fatal, match="the credentials"):
+        source.read(1.0)
+    source.close()

@@ -8,14 +8,13 @@ import time
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message
-from confluent_kafka import TopicPartition as TheirPartition
 
 from headwater.connectors.kafka.naming import COPIED_HEADER
 from headwater.connectors.kafka.sink import KafkaSinkConnector
 from headwater.worker.api import DataError, Fatal, Header, Record, TopicPartition, Type, Values, primitive
 from tests.servers.kafka import KafkaServer
 from tests.sink_task import SinkTask
+from tests.topic_contents import on_broker
 
 pytestmark = pytest.mark.system
 _numbers = itertools.count(1)
@@ -39,23 +38,6 @@ def record(offset: int, key: bytes | None, value: bytes | None, **more: Any) -> 
     return Record("local", key, value, BYTES, BYTES, partition=0, offset=offset, origin="local", **more)
 
 
-def written(kafka: KafkaServer, topic: str) -> list[Message]:
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "g", "enable.partition.eof": True})
-    try:
-        there = consumer.list_topics(timeout=60).topics[topic].partitions
-        consumer.assign([TheirPartition(topic, n, 0) for n in there])
-        found, ended = [], 0
-        while ended < len(there):
-            for message in consumer.consume(100, 1.0):
-                if message.error() is None:
-                    found.append(message)
-                elif message.error().code() == KafkaError._PARTITION_EOF:
-                    ended += 1
-        return found
-    finally:
-        consumer.close()
-
-
 def test_records_are_written_with_all_they_have(kafka: KafkaServer) -> None:
     topic = name()
     options = {"topic": topic, "target_partitions": "2", "target_topic_cleanup_policy": "compact"}
@@ -64,7 +46,7 @@ def test_records_are_written_with_all_they_have(kafka: KafkaServer) -> None:
         made = int(time.time() * 1000) - 60_000
         offsets = task.put(record(0, b"k", b"v", headers=headers, version=42, timestamp_ms=made), record(1, b"k", None))
         assert offsets == {FROM: 2}
-    first, second = written(kafka, topic)
+    first, second = on_broker(kafka.bootstrap, topic)
     assert (first.key(), first.value(), first.partition()) == (b"k", b"v", 0)
     assert first.headers() == [("app", b"x"), ("none", None), ("headwater.version", b"42")]
     assert first.timestamp()[1] == made
@@ -79,7 +61,7 @@ def test_a_record_that_is_too_large_is_handed_over(kafka: KafkaServer) -> None:
         task.put(record(0, b"a", b"small"), record(1, b"b", os.urandom(5000)), record(2, b"c", b"small"))
         [(bad, error)] = task.bad
     assert bad.offset == 1 and isinstance(error, DataError)
-    assert [message.key() for message in written(kafka, topic)] == [b"a", b"c"]
+    assert [message.key() for message in on_broker(kafka.bootstrap, topic)] == [b"a", b"c"]
 
 
 def test_data_is_written_through_a_converter(kafka: KafkaServer) -> None:
@@ -87,7 +69,7 @@ def test_data_is_written_through_a_converter(kafka: KafkaServer) -> None:
     options = {"target_value_converter": "JsonConverter", "target_value_converter_schemas_enable": "false"}
     with SinkTask(KafkaSinkConnector().task(), values(kafka, topic=topic, **options), FROM) as task:
         task.put(Record("local", b"k", {"a": 1}, BYTES, None, partition=0, offset=0))
-    assert [message.value() for message in written(kafka, topic)] == [b'{"a":1}']
+    assert [message.value() for message in on_broker(kafka.bootstrap, topic)] == [b'{"a":1}']
 
 
 def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
@@ -96,7 +78,7 @@ def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
     own = Record(topic, b"k", b"v", BYTES, BYTES, partition=0, offset=0, origin=topic)
     with SinkTask(KafkaSinkConnector().task(), values(kafka, topic="${topic}"), partition) as task:
         task.put(own)
-    [message] = written(kafka, topic)
+    [message] = on_broker(kafka.bootstrap, topic)
     [(header, cluster)] = message.headers() or []
     assert header == COPIED_HEADER
     with SinkTask(KafkaSinkConnector().task(), values(kafka, topic="${topic}"), partition) as task:

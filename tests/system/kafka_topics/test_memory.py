@@ -1,0 +1,85 @@
+"""A task's memory does not follow the size of the topic, nor the number of its keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from tests.servers.kafka import KafkaServer
+
+pytestmark = pytest.mark.system
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from headwater.connectors.kafka.source import KafkaSourceConnector
+from headwater.worker.api import TaskContext
+
+def most():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+options = {"source.bootstrap.servers": sys.argv[1], "topics": sys.argv[2], "topic": "copy", "copy": sys.argv[3]}
+values, problems = KafkaSourceConnector.options.parse(options)
+assert not problems, problems
+context = TaskContext("copy", 0, values, {})
+ended = []
+context.report_progress = lambda progress: ended.append(True) if progress.caught_up else None
+source = KafkaSourceConnector().task()
+source.open(context, [])
+before, rows = most(), 0
+while not ended:
+    batch = source.read(0.5)
+    rows += len(batch.records) if batch else 0
+source.close()
+print(json.dumps([rows, most() - before]))
+"""
+MB = 1024 * 1024
+CAP = 40 * MB
+TIMES = 10
+VALUE = 2000
+"""Bytes of a record, about."""
+ROWS = TIMES * CAP // VALUE
+
+
+@pytest.fixture(scope="module")
+def topic(kafka: KafkaServer) -> str:
+    """Every key is there twice."""
+    name = f"large-{os.getpid()}"
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(60)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20, "queue.buffering.max.kbytes": 32768})
+    filler = os.urandom(VALUE)
+    for n in range(ROWS):
+        while True:
+            try:
+                producer.produce(name, filler, b"%d" % (n % (ROWS // 2)))
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    assert producer.flush(300) == 0
+    return name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("copy", "expected"), [("all", ROWS), ("latest", ROWS // 2)])
+def test_a_topic_ten_times_the_cap(
+    kafka: KafkaServer, topic: str, copy: str, expected: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [sys.executable, "-c", SCRIPT, kafka.bootstrap, topic, copy]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(arguments, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows, grown = json.loads(done.stdout)
+    assert rows == expected
+    with capsys.disabled():
+        print(f"\ncopy: {copy}, {ROWS * VALUE / MB:.0f} MB: memory grew by {grown / MB:.1f} MB")
+    assert grown < CAP
