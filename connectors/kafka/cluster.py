@@ -28,6 +28,8 @@ from headwater.worker.api import (
 )
 
 REQUEST_S: Final = 20.0
+_SOON_S: Final = 5.0
+"""A broker that does not answer by then has perhaps refused the log-in."""
 _log = logging.getLogger(__name__)
 _SECRET: Final = r"(?:.*\.)?(?:password|passphrase|secret|pem|config)"  # noqa: S105 - the form of names
 _DEFAULTS: Final = {
@@ -115,7 +117,7 @@ def consumer(values: Values, side: str) -> Consumer:
         "enable.partition.eof": "true",
         "auto.offset.reset": "error",
     }
-    defaults = {"queued.max.messages.kbytes": "16384", "check.crcs": "true", "isolation.level": "read_committed"}
+    defaults = {"queued.max.messages.kbytes": "8192", "check.crcs": "true", "isolation.level": "read_committed"}
     return _made(Consumer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
 
 
@@ -156,12 +158,16 @@ class Admin(AdminClient):
 
     def metadata(self, doing: str) -> Any:
         """Of all topics, `confluent_kafka.admin.ClusterMetadata`. Raises as `meant` does."""
+        with contextlib.suppress(KafkaException):
+            return self.list_topics(timeout=_SOON_S)
+        with contextlib.suppress(KafkaException):  # `_heard` is called in it
+            self.poll(0)
+        if self._heard.refused is not None:
+            raise meant(self._heard.refused, doing)
         try:
             return self.list_topics(timeout=REQUEST_S)
         except KafkaException as error:
-            with contextlib.suppress(KafkaException):  # it is called back, and may also say the same by itself
-                self.poll(0)
-            raise meant(self._heard.refused or error, doing) from error
+            raise meant(error, doing) from error
 
 
 def admin(values: Values, side: str) -> Admin:

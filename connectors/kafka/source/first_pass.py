@@ -13,9 +13,9 @@ from headwater.worker.api import DataError, TopicPartition
 from ..cluster import meant
 from .newest import Newest
 from .position import Place
-from .reading import place_of, version_of
+from .reading import Portions, place_of, version_of
 
-_BATCH: Final = 5000
+_MOST: Final = 5000
 
 
 class FirstPass:
@@ -30,15 +30,17 @@ class FirstPass:
         self.places = places
         self.done = 0
         self._client = client
+        self._portions = Portions(_MOST)
         self._open = set(places)
         client.assign([TheirPartition(p.topic, p.partition, OFFSET_BEGINNING) for p in sorted(places)])
 
     def step(self, timeout_s: float) -> bool:
         """Raises as `meant` does."""
         try:
-            messages = self._client.consume(_BATCH, timeout_s)
+            messages = self._client.consume(self._portions.size(), timeout_s)
         except KafkaException as error:
             raise meant(error, "reading for the newest records") from error
+        self._portions.took(messages)
         for message in messages:
             wrong = message.error()
             if wrong is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
@@ -11,10 +11,30 @@ from headwater.worker.api import VERSION_HEADER, Converter, DataError, Header, R
 
 from ..naming import COPIED_HEADER, named
 
+PORTION_BYTES: Final = 8 * 1024 * 1024
+
 
 def place_of(message: Message) -> tuple[TopicPartition, int]:
     """Partition and offset; also of the event that says where a partition ends."""
     return TopicPartition(str(message.topic()), int(message.partition() or 0)), int(message.offset() or 0)
+
+
+class Portions:
+    """How many messages to take at once: at most `most`, and as many as are about `PORTION_BYTES`, as large as the last
+    ones were."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._average = float(PORTION_BYTES // 100)
+
+    def size(self) -> int:
+        return int(min(self._most, max(1, PORTION_BYTES / self._average)))
+
+    def took(self, messages: Sequence[Message]) -> None:
+        if messages:
+            bytes_ = sum(len(m.key() or b"") + len(m.value() or b"") for m in messages if m.error() is None)
+            average = 100 + bytes_ / len(messages)
+            self._average = average if average > self._average else (self._average + average) / 2
 
 
 def headers_of(message: Message) -> Sequence[tuple[str, bytes | None]]:

@@ -33,7 +33,7 @@ from .first_pass import FirstPass
 from .newest import Newest
 from .options import LATEST
 from .position import Place, partition_of, read_place
-from .reading import Reading, headers_of, place_of
+from .reading import Portions, Reading, headers_of, place_of
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class KafkaSource(Source):
         self._index = int(context.task_config.get("task.index", "0"))
         self._count = int(context.task_config.get("task.count", "1"))
         self._latest = self._values["copy"] == LATEST
+        self._portions = Portions(self._values["batch.size"])
         self._stored = _stored(positions)
         self._places: dict[TopicPartition, Place] = {}
         self._ended: set[TopicPartition] = set()
@@ -74,9 +75,10 @@ class KafkaSource(Source):
             self._context.stopping.wait(timeout_s)
             return None
         try:
-            messages = self._client.consume(self._values["batch.size"], timeout_s)
+            messages = self._client.consume(self._portions.size(), timeout_s)
         except KafkaException as error:
             raise meant(error, "reading") from error
+        self._portions.took(messages)
         return self._batch(messages)
 
     def topic(self, name: str) -> TopicSettings:
