@@ -81,11 +81,13 @@ _PASSING: Final = frozenset(
         KafkaError.THROTTLING_QUOTA_EXCEEDED,
     }
 )
-COPIED: Final = (
-    "cleanup.policy", "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms",
-    "max.message.bytes",
-)  # fmt: skip
-"""What a copy of a topic takes over of its settings, where they are not the brokers' defaults."""
+RETENTION: Final = ("retention.ms", "retention.bytes")
+"""What a copy takes over in any case: its records are as old as they were, and another cluster's default may be to
+delete them at once."""
+COPIED: Final = ("cleanup.policy", "delete.retention.ms", "min.compaction.lag.ms", "max.message.bytes")
+"""What a copy of a topic takes over of its other settings, where they are not the brokers' defaults."""
+FOR_EVER: Final = {"retention.ms": "-1"}
+"""Of topics that are made without a pattern."""
 
 
 def cluster_options(side: str) -> tuple[Option | Unsupported, ...]:
@@ -213,10 +215,11 @@ def topic_ids(client: AdminClient, topics: Iterable[str], doing: str) -> dict[st
 
 
 def copied_settings(client: AdminClient, topic: str) -> dict[str, str]:
-    """Those of `COPIED` that were set for this topic. Raises as `meant` does."""
+    """`RETENTION`, and those of `COPIED` that were set for this topic. Raises as `meant` does."""
     found = _topic_settings(client, topic)
     own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-    return {name: str(found[name].value) for name in COPIED if name in found and _source(found[name].source) == own}
+    names = [*RETENTION, *(name for name in COPIED if name in found and _source(found[name].source) == own)]
+    return {name: str(found[name].value) for name in names}
 
 
 def largest_batch(client: AdminClient, topic: str) -> int:

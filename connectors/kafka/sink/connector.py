@@ -31,7 +31,8 @@ OPTIONS = Options(
     Option("target.partitions", OptionType.INT, None, "Partitions of a topic that is made. Default: the brokers'.",
            validate=at_least(1), group="writing"),
     Option(r"target\.topic\..+", pattern=True, group="writing",
-           doc="A setting of a topic that is made, e.g. target.topic.cleanup.policy: compact."),
+           doc="A setting of a topic that is made, e.g. target.topic.cleanup.policy: compact. It keeps its records for "
+           "ever unless target.topic.retention.ms says otherwise: they are as old as they were."),
     *converter_options("target"),
 )  # fmt: skip
 

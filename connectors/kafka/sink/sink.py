@@ -25,7 +25,7 @@ from headwater.worker.api import (
     TopicPartition,
 )
 
-from ..cluster import REQUEST_S, admin, largest_batch, meant, producer
+from ..cluster import FOR_EVER, REQUEST_S, admin, largest_batch, meant, producer
 from ..converting import made_converter
 from ..naming import COPIED_HEADER, came_back, loop, named
 
@@ -135,7 +135,7 @@ class KafkaSink(Sink):
         self._cluster = str(metadata.cluster_id)
         try:
             if topic not in metadata.topics:
-                config = {m[1]: str(v) for m, v in self._values.matching(r"target\.topic\.(.+)")}
+                config = FOR_EVER | {m[1]: str(v) for m, v in self._values.matching(r"target\.topic\.(.+)")}
                 new = NewTopic(topic, self._values["target.partitions"] or -1, -1, config=config)
                 self._admin.create_topics([new], request_timeout=REQUEST_S)[topic].result()
         except KafkaException as error:

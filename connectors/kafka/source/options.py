@@ -32,6 +32,7 @@ OPTIONS: Final = Options(
            "new topic gets as many partitions as the one that is read. false: the key decides; set "
            "topic.creation.default.partitions.", group="writing"),
     Option("copy.topic.settings", OptionType.BOOLEAN, True, "A new topic gets the cleanup policy, retention and size "
-           "limit of the one that is read, where they were set for it.", group="writing"),
+           "limit of the one that is read. false: it keeps its records for ever, unless topic.creation.default.… says "
+           "otherwise.", group="writing"),
     *converter_options("source"),
 )  # fmt: skip

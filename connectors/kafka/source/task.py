@@ -26,7 +26,7 @@ from headwater.worker.api import (
     TopicSettings,
 )
 
-from ..cluster import admin, consumer, copied_settings, meant, topic_ids
+from ..cluster import FOR_EVER, admin, consumer, copied_settings, meant, topic_ids
 from ..converting import made_converter
 from ..naming import came_back, loop
 from .first_pass import FirstPass
@@ -85,7 +85,7 @@ class KafkaSource(Source):
         source = self._names.get(name)
         if source is None:
             return TopicSettings()
-        config = copied_settings(self._admin, source) if self._values["copy.topic.settings"] else {}
+        config = copied_settings(self._admin, source) if self._values["copy.topic.settings"] else dict(FOR_EVER)
         if self._latest:
             config["cleanup.policy"] = "compact"
         return TopicSettings(self._sizes[source] if self._values["keep.partitions"] else None, config)

@@ -146,7 +146,7 @@ def test_records_come_as_they_are(kafka: KafkaServer) -> None:
         (f"to.{topic.name}", 0, None), (f"to.{topic.name}", 1, 42),
     ]  # fmt: skip
     assert records[1].headers == (Header("app", b"x"),) and records[1].timestamp_ms == 1_700_000_000_000
-    assert settings == TopicSettings(2, {"retention.ms": "-1", "max.message.bytes": "2000000"})
+    assert settings == TopicSettings(2, {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": "2000000"})
 
 
 def test_it_goes_on_where_it_stopped(kafka: KafkaServer) -> None:
@@ -168,10 +168,11 @@ def test_tasks_share_the_partitions(kafka: KafkaServer) -> None:
         topic.put(b"k", b"%d" % n, n)
     found = []
     for number in range(3):
-        with task(topic, number=(number, 3), keep_partitions="false") as reading:
+        with task(topic, number=(number, 3), keep_partitions="false", copy_topic_settings="false") as reading:
             records = reading.all()
             assert all(record.partition is None for record in records)
-            assert reading.source.topic(f"to.{topic.name}").partitions is None
+            made = reading.source.topic(f"to.{topic.name}")
+            assert made == TopicSettings(None, {"retention.ms": "-1"}), "records as old as they were are kept"
             found += [record.value for record in records]
     assert sorted(found) == [b"%d" % n for n in range(5)]
 
