@@ -57,6 +57,7 @@ class Forwarding:
         """`handler`, where the request is not for another worker."""
 
         async def answer(request: Request) -> Response:
+            _hop(request)
             url = target(request)
             if url is None:
                 try:
@@ -71,8 +72,9 @@ class Forwarding:
         """For what another worker knows better: `handler`, also where that worker is not known or does not answer."""
 
         async def answer(request: Request) -> Response:
+            hop = _hop(request)
             url = target(request)
-            if url and request.query_params.get("forward") != "false":
+            if url and hop is not False:
                 try:
                     return await self._forward(request, url)
                 except HttpError as error:
@@ -82,8 +84,8 @@ class Forwarding:
         return answer
 
     async def _forward(self, request: Request, url: str) -> Response:
-        hop = request.query_params.get("forward")
-        if hop is not None and hop.lower() != "true":
+        hop = _hop(request)
+        if hop is False:
             log.error("%s %s found its worker neither here nor where it came from", request.method, request.url.path)
             raise HttpError(409, _CONFLICT)
         if not url:
@@ -132,6 +134,16 @@ def _what_now(url: str, error: Exception) -> str:
         f". The worker that has to do it, {url}, does not answer. {done}. If it is gone, another one takes its place "
         "after session.timeout.ms: look, and ask again then"
     )
+
+
+def _hop(request: Request) -> bool | None:
+    """Which hop brought it here: none, the first (true) or the second (false). Raises `HttpError` 400."""
+    given = request.query_params.getlist("forward")
+    if not given:
+        return None
+    if len(given) > 1 or given[0].lower() not in ("true", "false"):
+        raise HttpError(400, "forward is true or false; workers set it themselves, so leave it out")
+    return given[0].lower() == "true"
 
 
 def _path(request: Request) -> str:

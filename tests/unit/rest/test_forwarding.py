@@ -68,6 +68,14 @@ def test_not_in_circles(asked: TestClient, follower: Elsewhere) -> None:
     assert "no known leader URL" in message(asked.delete("/connectors/x"), 409)
 
 
+@pytest.mark.parametrize("query", ["forward=maybe", "forward=", "forward=true&forward=false"])
+def test_a_hop_that_no_worker_makes(asked: TestClient, caplog: pytest.LogCaptureFixture, query: str) -> None:
+    """The user's mistake, and nothing that the worker's log has to hear of."""
+    for path in ("/connectors/x", "/connectors/x/offsets"):
+        assert "forward is true or false" in message(asked.delete(f"{path}?{query}"), 400)
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
+
+
 def test_who_is_told_too_late_that_it_does_not_lead(asked: TestClient, follower: Elsewhere, view: str) -> None:
     follower.leader = None
     assert "no known leader URL" in message(asked.put(f"/connectors/{view}/pause"), 409)
