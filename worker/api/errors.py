@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_LONGEST: Final = 2_000
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """`text`, or its beginning and end: names and values of users, of any length, stand in messages."""
+    if len(text) <= longest:
+        return text
+    left = longest // 2
+    return f"{text[:left]}…({len(text) - 2 * left:,} more characters)…{text[-left:]}"
 
 
 class HeadwaterError(Exception):
@@ -45,7 +56,8 @@ class Problem:
     value: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.option}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        hint = f" ({shortened(self.hint)})" if self.hint else ""
+        return f"{shortened(self.option, 300)}: {shortened(self.message)}{hint}"
 
 
 class ConfigError(HeadwaterError):
