@@ -12,12 +12,12 @@ __all__ = ["make_own_topics"]
 
 def make_own_topics(the_log: Log, topics: InternalTopics) -> None:
     """Raises `LogError` for one that cannot be used, `Retriable`."""
-    own = (1, topics.configs_replicas, "config")
+    own = (1, topics.configs_replicas, topics.configs_settings, "config")
     shapes = {topics.configs: own, topics.topics: own, topics.views: own}
-    shapes[topics.offsets] = (topics.offsets_partitions, topics.offsets_replicas, "offset")
-    for name, (partitions, replicas, what) in shapes.items():
+    shapes[topics.offsets] = (topics.offsets_partitions, topics.offsets_replicas, topics.offsets_settings, "offset")
+    for name, (partitions, replicas, settings, what) in shapes.items():
         try:
-            CompactedDict(the_log, name, partitions, replicas).close()
+            CompactedDict(the_log, name, partitions, replicas, settings).close()
         except Retriable:
             raise
         except LogError as error:

@@ -71,7 +71,9 @@ class StatusTopic:
         self._log = the_log
         self._member = member
         self._topic = topics.status
-        self._records = CompactedDict(the_log, topics.status, topics.status_partitions, topics.status_replicas)
+        self._records = CompactedDict(
+            the_log, topics.status, topics.status_partitions, topics.status_replicas, topics.status_settings
+        )
         self._figures_every_s = figures_every_s
         self._changed = threading.Condition()
         self._table = StatusTable()

@@ -12,14 +12,23 @@ from .contract import Isolation, Log, LogError, Message, Producer
 from .new_topic import make_topic
 
 _COMPACTED: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
+_NONE: Final[Mapping[str, str]] = {}
 _POLL_RECORDS: Final = 5000
 
 
 class CompactedDict:
     """Belongs to one thread. Knows what was on the log at the last `refresh`; empty before the first one."""
 
-    def __init__(self, log: Log, topic: str, partitions: int = 1, replication_factor: int = -1) -> None:
-        """Makes the topic with `partitions` and replicas (-1: as many as the broker's default) where it is missing.
+    def __init__(
+        self,
+        log: Log,
+        topic: str,
+        partitions: int = 1,
+        replication_factor: int = -1,
+        settings: Mapping[str, str] = _NONE,
+    ) -> None:
+        """Makes the topic with `partitions`, replicas (-1: as many as the broker's default) and `settings` where it is
+        missing.
 
         Raises `LogError` for one that is not compacted, or that deletes as well.
         """
@@ -32,7 +41,7 @@ class CompactedDict:
         info = log.topics([topic]).get(topic)
         if info is None:
             replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
-            info, _ = make_topic(log, topic, partitions, {**_COMPACTED, **replicas})
+            info, _ = make_topic(log, topic, partitions, {**settings, **_COMPACTED, **replicas})
         policy = info.config.get("cleanup.policy", "delete")
         if policy.strip() != "compact":  # with `compact,delete` as well, keys that rest for long are deleted
             raise LogError(
