@@ -57,12 +57,17 @@ class Changes:
         (the file says what a rebuild has replaced since) or deleted (it stood in the files before and does not now).
 
         Connectors made over REST are left alone, and so are those that have not changed. Nothing is checked here: lint
-        the files first. Raises `NotNow` where a job works on the view of one that has changed.
+        the files first. Raises `NotNow`, and has done nothing, where a job works on the view of one that is deleted;
+        also where one works on the view of one that has changed.
         """
         with self._leading():
+            self._reconciler.settle()  # a job that was asked for a moment ago counts
             wanted = {name: dict(raw) for name, raw in files}
             before = self._wanted.connectors
             done: dict[str, str] = {}
+            left_out = [name for name in self._reconciler.from_files if name not in wanted]
+            for name in left_out:
+                self._demand_no_job(name)
             for name, raw in wanted.items():
                 view = self._wanted.views.get(name)
                 old = before.get(name)
@@ -79,7 +84,7 @@ class Changes:
                     done[name] = "created"
             for name in [n for n, what in done.items() if what == "changed" or n not in before]:
                 self._store(name, wanted[name], None)
-            for name in set(self._reconciler.from_files) - set(wanted):
+            for name in left_out:
                 if name in before:
                     done[name] = "deleted"
                     self._write(records.forget_records(before[name]))
@@ -150,11 +155,17 @@ class Changes:
         with self._leading():
             self._reconciler.settle()
             connector = self._connector(name)
-            view = self._wanted.views.get(name)
-            if view is not None and view.job is not None:
-                raise NotNow(f"a {view.job.kind} of {name} is running; wait for its end or give it up first")
+            self._demand_no_job(name)
             self._write(records.forget_records(connector))
             self._reconciler.settle()
+
+    def _demand_no_job(self, name: str) -> None:
+        view = self._wanted.views.get(name)
+        if view is not None and view.job is not None:
+            raise NotNow(
+                f"a {view.job.kind} of {name} is running: it cannot be deleted meanwhile. Wait for the end, or give it "
+                f"up with `headwater rebuild {name} --abort`"
+            )
 
     def set_state(self, name: str, state: str) -> None:
         """STARTED, PAUSED or STOPPED."""
