@@ -23,7 +23,7 @@ from .connector_log import connector_log
 from .leading import not_written
 from .offsets import Offset, alter_sink, alter_source, source_offsets
 from .reconciler import Reconciler
-from .refusals import NotLeader, NotNow, NotThere, NotValid
+from .refusals import NotLeader, NotNow, NotReady, NotThere, NotValid
 from .state import Build, TaskPlan, Wanted, plan_of, to_fence
 from .surroundings import Surroundings
 from .view_records import live_config_message, view_writer_id
@@ -102,7 +102,8 @@ class Changes:
 
         `change` makes the new config from the stored one, and is asked again where another change comes first: none is
         lost. What it raises is raised. Returns whether the connector is new. Raises `ConfigError` with every problem,
-        `NotNow` while a job works on the view, `NotValid` where the config would take back what a rebuild has changed.
+        `NotNow` while a job works on the view, `NotValid` where the config would take back what a rebuild has changed,
+        `NotReady` where it is written but cannot be read back.
         """
         while True:
             stored = self._stored(name)
@@ -121,6 +122,9 @@ class Changes:
                     self._warn_of_mixed_rows(name, shape_differences(stored, raw))
                 self._store(name, raw, state)
                 self._reconciler.settle()
+                if name not in self._wanted.connectors:
+                    why = self._reconciler.trouble or "the log is slow"
+                    raise NotReady(f"{name} is written down, but this worker has not read it back yet: {why}")
                 return stored is None
 
     def _stored(self, name: str) -> Mapping[str, str] | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from headwater.worker.api import Retriable, TopicPartition
 
-from .contract import Isolation, Log, LogError, Message, Producer
+from .contract import Isolation, Log, LogError, Message, Producer, UnknownTopic
 from .new_topic import make_topic
 
 _COMPACTED: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
@@ -59,8 +59,14 @@ class CompactedDict:
         The end counts transactions that are still open: a fenced predecessor's are waited for, so that its last
         positions are not missed. When that takes longer than `timeout_s` seconds, raises `Retriable`; what was read
         until then is returned by the next call. Without `whole` it is returned by this one.
+
+        Raises `UnknownTopic` where the topic is gone, or is another one of the same name: what is known is of no use
+        then, and a new `CompactedDict` has to be made.
         """
         ends = self._log.end_offsets(self._partitions, Isolation.READ_UNCOMMITTED)
+        before = self._consumer.position()
+        if any(before[partition] > end for partition, end in ends.items()):
+            raise UnknownTopic(f"topic {self._topic} was deleted and made again since it was read")
         deadline = time.monotonic() + timeout_s
         while any(self._consumer.position()[partition] < end for partition, end in ends.items()):
             left = deadline - time.monotonic()
