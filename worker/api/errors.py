@@ -9,7 +9,10 @@ _LONGEST: Final = 2_000
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
-    """`text`, or its beginning and end: names and values of users, of any length, stand in messages."""
+    """`text`, or its beginning and end: names and values of users, of any length, stand in messages.
+
+    Secrets must have been taken out of it before: half of one would not be known for what it is.
+    """
     if len(text) <= longest:
         return text
     left = longest // 2
@@ -56,8 +59,7 @@ class Problem:
     value: str | None = None
 
     def __str__(self) -> str:
-        hint = f" ({shortened(self.hint)})" if self.hint else ""
-        return f"{shortened(self.option, 300)}: {shortened(self.message)}{hint}"
+        return f"{self.option}: {self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
 class ConfigError(HeadwaterError):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headwater.worker.api import ConfigError, HeadwaterError, Retriable, shortened
+from headwater.worker.api import ConfigError, HeadwaterError, Problem, Retriable, shortened
 from headwater.worker.cluster.refusals import NotAllowed, NotLeader, NotNow, NotReady, NotThere, NotValid
 from headwater.worker.log.contract import MessageRefused
 from headwater.worker.rebuild.requests import BadRequest, Conflict, NoSuchView
@@ -95,7 +95,8 @@ def answered(request: Request, error: Exception) -> Response:
 def _invalid(error: ConfigError) -> str:
     """Kafka Connect's words."""
     count = len(error.problems)
-    told = [str(problem) for problem in error.problems[:_MOST_PROBLEMS]]
+    some = error.problems[:_MOST_PROBLEMS]
+    told = [str(Problem(shortened(p.option, 300), shortened(p.message), shortened(p.hint))) for p in some]
     if count > _MOST_PROBLEMS:
         told.append(f"… and {count - _MOST_PROBLEMS:,} more")
     return "\n".join([f"Connector configuration is invalid and contains the following {count} error(s):", *told])
