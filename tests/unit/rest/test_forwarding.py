@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from headwater.worker.cluster.standalone import Standalone
 from headwater.worker.rest.app import build_app
+from headwater.worker.rest.forwarding import Forwarding
 from headwater.worker.rest.listeners import Listener
+from headwater.worker.rest.requests import HttpError
 from headwater.worker.rest.server import RestServer
 from headwater.worker.rest.settings import RestSettings
 
@@ -88,6 +95,30 @@ def test_a_leader_that_does_not_answer(asked: TestClient, follower: Elsewhere) -
         answer = message(asked.put("/connectors/x/stop"), 500)
     assert answer.startswith("IO Error trying to forward REST request: ")
     assert f"{follower.leader}, does not answer. Nothing was changed." in answer and "ask again" in answer
+
+
+def test_a_leader_whose_address_nobody_reaches() -> None:
+    """Such as one that a firewall hides: what is sent there is dropped, and nobody says so."""
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(8):  # a full queue: more connections are not answered
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        forwarding = Forwarding(timeout_s=3600, connect_s=0.2)
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        handler = forwarding.to(lambda request: url, nothing)
+        asked = stack.enter_context(TestClient(Starlette(routes=[Route("/x", handler, methods=["PUT"])])))
+        with pytest.raises(HttpError) as error:
+            asked.put("/x")
+    assert error.value.status == 500 and "Nothing was changed" in str(error.value)
+    assert url in str(error.value) and "rest.advertised.host.name" in str(error.value)
+
+
+async def nothing(request: Request) -> Response:
+    raise AssertionError("it is for another worker")
 
 
 def test_a_leader_behind_https(worker: Standalone, tmp_path: Path) -> None:
