@@ -85,7 +85,7 @@ def answered(request: Request, error: Exception) -> Response:
     if isinstance(error, NotReady):
         return error_answer(503, str(error))
     if isinstance(error, Retriable):
-        return error_answer(503, f"{error}; try again")
+        return error_answer(503, f"{str(error).rstrip('.')}; try again")
     if isinstance(error, HeadwaterError):
         return error_answer(500, str(error))
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
