@@ -38,10 +38,12 @@ class CompactedDict:
         self._kept: list[tuple[bytes, bytes | None]] = []
         self._producer: Producer | None = None
         self._after_last = -1
+        self.made = False
+        """Whether the topic was missing, and was made here."""
         info = log.topics([topic]).get(topic)
         if info is None:
             replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
-            info, _ = make_topic(log, topic, partitions, {**settings, **_COMPACTED, **replicas})
+            info, self.made = make_topic(log, topic, partitions, {**settings, **_COMPACTED, **replicas})
         policy = info.config.get("cleanup.policy", "delete")
         if policy.strip() != "compact":  # with `compact,delete` as well, keys that rest for long are deleted
             raise LogError(
