@@ -13,7 +13,7 @@ from .connector import (
     TaskConfig,
     TaskContext,
 )
-from .errors import ConfigError, DataError, Fatal, Fenced, HeadwaterError, Problem, Retriable
+from .errors import ConfigError, DataError, Fatal, Fenced, HeadwaterError, Problem, Retriable, shortened
 from .fingerprint import BUCKETS, Fingerprint, bucket, digest
 from .generations import ExpectedRow, GenerationInfo, Generations, HasPreview, HasSourceRows, Reader, SourceRows
 from .options import (
@@ -110,5 +110,6 @@ __all__ = [
     "parse_value",
     "primitive",
     "regular_expression",
+    "shortened",
     "struct",
 ]

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_LONGEST: Final = 2_000
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """`text`, or its beginning and end: names and values of users, of any length, stand in messages.
+
+    Secrets must have been taken out of it before: half of one would not be known for what it is.
+    """
+    if len(text) <= longest:
+        return text
+    left = longest // 2
+    return f"{text[:left]}…({len(text) - 2 * left:,} more characters)…{text[-left:]}"
 
 
 class HeadwaterError(Exception):

@@ -23,7 +23,7 @@ from .connector_log import connector_log
 from .leading import not_written
 from .offsets import Offset, alter_sink, alter_source, source_offsets
 from .reconciler import Reconciler
-from .refusals import NotLeader, NotNow, NotThere, NotValid
+from .refusals import NotLeader, NotNow, NotReady, NotThere, NotValid
 from .state import Build, TaskPlan, Wanted, plan_of, to_fence
 from .surroundings import Surroundings
 from .view_records import live_config_message, view_writer_id
@@ -57,12 +57,17 @@ class Changes:
         (the file says what a rebuild has replaced since) or deleted (it stood in the files before and does not now).
 
         Connectors made over REST are left alone, and so are those that have not changed. Nothing is checked here: lint
-        the files first. Raises `NotNow` where a job works on the view of one that has changed.
+        the files first. Raises `NotNow`, and has done nothing, where a job works on the view of one that is deleted;
+        also where one works on the view of one that has changed.
         """
         with self._leading():
+            self._reconciler.settle()  # a job that was asked for a moment ago counts
             wanted = {name: dict(raw) for name, raw in files}
             before = self._wanted.connectors
             done: dict[str, str] = {}
+            left_out = [name for name in self._reconciler.from_files if name not in wanted]
+            for name in left_out:
+                self._demand_no_job(name)
             for name, raw in wanted.items():
                 view = self._wanted.views.get(name)
                 old = before.get(name)
@@ -79,7 +84,7 @@ class Changes:
                     done[name] = "created"
             for name in [n for n, what in done.items() if what == "changed" or n not in before]:
                 self._store(name, wanted[name], None)
-            for name in set(self._reconciler.from_files) - set(wanted):
+            for name in left_out:
                 if name in before:
                     done[name] = "deleted"
                     self._write(records.forget_records(before[name]))
@@ -97,7 +102,8 @@ class Changes:
 
         `change` makes the new config from the stored one, and is asked again where another change comes first: none is
         lost. What it raises is raised. Returns whether the connector is new. Raises `ConfigError` with every problem,
-        `NotNow` while a job works on the view, `NotValid` where the config would take back what a rebuild has changed.
+        `NotNow` while a job works on the view, `NotValid` where the config would take back what a rebuild has changed,
+        `NotReady` where it is written but cannot be read back.
         """
         while True:
             stored = self._stored(name)
@@ -116,6 +122,9 @@ class Changes:
                     self._warn_of_mixed_rows(name, shape_differences(stored, raw))
                 self._store(name, raw, state)
                 self._reconciler.settle()
+                if name not in self._wanted.connectors:
+                    why = self._reconciler.trouble or "the log is slow"
+                    raise NotReady(f"{name} is written down, but this worker has not read it back yet: {why}")
                 return stored is None
 
     def _stored(self, name: str) -> Mapping[str, str] | None:
@@ -150,11 +159,17 @@ class Changes:
         with self._leading():
             self._reconciler.settle()
             connector = self._connector(name)
-            view = self._wanted.views.get(name)
-            if view is not None and view.job is not None:
-                raise NotNow(f"a {view.job.kind} of {name} is running; wait for its end or give it up first")
+            self._demand_no_job(name)
             self._write(records.forget_records(connector))
             self._reconciler.settle()
+
+    def _demand_no_job(self, name: str) -> None:
+        view = self._wanted.views.get(name)
+        if view is not None and view.job is not None:
+            raise NotNow(
+                f"a {view.job.kind} of {name} is running: it cannot be deleted meanwhile. Wait for the end, or give it "
+                f"up with `headwater rebuild {name} --abort`"
+            )
 
     def set_state(self, name: str, state: str) -> None:
         """STARTED, PAUSED or STOPPED."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from headwater.worker.log.compacted import CompactedDict
-from headwater.worker.log.contract import Log
+from headwater.worker.log.contract import Log, UnknownTopic
 
 from .config_state import ConfigState, Configured, RestartRequest
+from .own_topics import way_back
 from .session_keys import SessionKey
 
 __all__ = ["ConfigTopic"]
@@ -15,6 +16,7 @@ class ConfigTopic:
     """Belongs to one thread."""
 
     def __init__(self, the_log: Log, topic: str) -> None:
+        self._topic = topic
         self._records = CompactedDict(the_log, topic)
         self._state = ConfigState(topic)
         self._followed = False
@@ -29,7 +31,10 @@ class ConfigTopic:
 
     def refresh(self, timeout_s: float = 30.0, whole: bool = True) -> bool:
         """Read on; whether anything has changed. See `CompactedDict.refresh`."""
-        changes = self._records.refresh(timeout_s, whole)
+        try:
+            changes = self._records.refresh(timeout_s, whole)
+        except UnknownTopic as error:
+            raise UnknownTopic(f"{error}. {way_back(self._topic)}") from error
         for key, value in changes:
             self._state.apply(key, value)
         if self._followed:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
 
-from headwater.worker.api import Fenced, HeadwaterError
-from headwater.worker.log.contract import Log, Message, MessageRefused, Producer
+from headwater.worker.api import Fenced, HeadwaterError, Retriable
+from headwater.worker.log.contract import Log, Message, MessageRefused, Producer, UnknownTopic
 
+from .own_topics import way_back
 from .refusals import NotLeader
 
 __all__ = ["ConfigWriter", "leader_id", "lone_id"]
@@ -24,6 +26,7 @@ __all__ = ["ConfigWriter", "leader_id", "lone_id"]
 log = logging.getLogger(__name__)
 
 _NOT_WRITTEN = "Nothing was written"
+LOOK_EVERY_S = 5.0
 
 
 def leader_id(settings: Mapping[str, str]) -> str:
@@ -45,12 +48,18 @@ class ConfigWriter:
     worker that says yes takes the id over where it has lost it.
     """
 
-    def __init__(self, the_log: Log, transactional_id: str, leads: Callable[[], bool]) -> None:
+    def __init__(
+        self, the_log: Log, transactional_id: str, leads: Callable[[], bool], look_every_s: float = LOOK_EVERY_S
+    ) -> None:
+        """`look_every_s`: whether the topics are still there."""
         self._log = the_log
         self._id = transactional_id
         self.leads = leads
         self._lock = Lock()
         self._producer: Producer | None = None
+        self._look_every_s = look_every_s
+        self._ids: dict[str, str] = {}
+        self._looked_at: dict[str, float] = {}
 
     def claim(self) -> None:
         """This worker has become leader: when this returns, no predecessor's write can arrive on the log any more.
@@ -66,12 +75,17 @@ class ConfigWriter:
         more, such as of a view's job.
 
         Raises `NotLeader` where this worker leads no more, or another one has written as leader meanwhile; `LogError`
-        where a message cannot be taken; `Retriable`, after which they may have been written or not.
+        where a message cannot be taken, `UnknownTopic` where a topic was deleted; `Retriable`, after which they may
+        have been written or not.
         """
         with self._lock:
             if not self.leads():
                 self._drop()
                 raise NotLeader(f"{_NOT_WRITTEN}: this worker is not the leader of its cluster")
+            topics = {message.topic for message in messages}
+            self._demand(
+                topic for topic in topics if time.monotonic() - self._looked_at.get(topic, 0.0) > self._look_every_s
+            )
             producer = self._producer or self._claim()
             for other in fence:
                 with closing(self._log.producer(other)) as fenced:
@@ -107,9 +121,22 @@ class ConfigWriter:
         except MessageRefused:
             self._abort(producer)
             raise
-        except BaseException:
+        except BaseException as error:
             self._drop()  # what has become of it shows at the next claim
+            if isinstance(error, Retriable | UnknownTopic):
+                self._demand({message.topic for message in messages})  # it is what brokers say of a topic that is gone
             raise
+
+    def _demand(self, topics: Iterable[str]) -> None:
+        """Each is there, and is the one that was there first. Raises `UnknownTopic`, `Retriable`."""
+        wanted = sorted(topics)
+        found = self._log.topics(wanted) if wanted else {}
+        for topic in wanted:
+            info = found.get(topic)
+            if info is None or self._ids.setdefault(topic, info.topic_id) != info.topic_id:
+                what = "was deleted" if info is None else "was deleted and made again"
+                raise UnknownTopic(f"{_NOT_WRITTEN}: topic {topic} {what} while this worker ran. {way_back(topic)}")
+            self._looked_at[topic] = time.monotonic()
 
     def _abort(self, producer: Producer) -> None:
         try:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from .internal_requests import signature_headers
+from .reaching import HttpHandler, HttpsHandler
 from .session_keys import SessionKey, SessionPolicy
 
 __all__ = ["Peers"]
@@ -54,9 +55,7 @@ class Peers:
     def __init__(self, policy: SessionPolicy, tls: ssl.SSLContext | None = None) -> None:
         self._policy = policy
         # No proxy: it would be asked for addresses that it cannot know.
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
-        )
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), HttpHandler(), HttpsHandler(tls))
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._asked: dict[str, _Asked] = {}

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from headwater.worker.api import HeadwaterError
 from headwater.worker.log.compacted import CompactedDict
-from headwater.worker.log.contract import Log, Message, MessageRefused, Producer
+from headwater.worker.log.contract import Log, Message, MessageRefused, Producer, UnknownTopic
 from headwater.worker.runtime.errors import Backoff
 from headwater.worker.runtime.internal_topics import InternalTopics
 
@@ -71,13 +71,15 @@ class StatusTopic:
         self._log = the_log
         self._member = member
         self._topic = topics.status
-        self._records = CompactedDict(the_log, topics.status, topics.status_partitions, topics.status_replicas)
+        self._topics = topics
+        self._records = self._open()
         self._figures_every_s = figures_every_s
         self._changed = threading.Condition()
         self._table = StatusTable()
         self._in_use = TopicsInUse()
         self._waiting: dict[Key, _Waiting] = {}
         self._sent: dict[Key, tuple[bytes | None, Status | TopicUse | None]] = {}
+        self._lost: set[Key] = set()  # they stand in the table and no more on the log
         self._written_at: dict[Key, float] = {}
         self._writing = False
         self._not_before = 0.0
@@ -91,7 +93,11 @@ class StatusTopic:
     def refresh(self, timeout_s: float = 30.0, whole: bool = True) -> set[str]:
         """Read on; names of the connectors of which something has changed. See `CompactedDict.refresh`."""
         found: set[str] = set()
-        changes = self._records.refresh(timeout_s, whole)
+        try:
+            changes = self._records.refresh(timeout_s, whole)
+        except UnknownTopic as error:
+            self._make_again(error)
+            changes = self._records.refresh(timeout_s, whole)
         with self._changed:
             for raw_key, value in changes:
                 key = load_key(raw_key)
@@ -99,7 +105,28 @@ class StatusTopic:
                     found.add(key.connector)
         return found
 
+    def _open(self) -> CompactedDict:
+        topics = self._topics
+        return CompactedDict(
+            self._log, self._topic, topics.status_partitions, topics.status_replicas, topics.status_settings
+        )
+
+    def _make_again(self, error: UnknownTopic) -> None:
+        """Somebody has deleted the topic. Each worker writes what it has to say once more; until then what was known
+        of others counts on. Raises `LogError`, `Retriable`."""
+        records = self._open()
+        with self._changed:
+            self._lost = {key for key, _ in self._table.all()}
+            self._sent.clear()
+        self._records.close()
+        self._records = records
+        log.error(
+            "%s. It is there again, and each worker writes anew what it runs; until then others may see old states",
+            error,
+        )
+
     def _take(self, key: Key, value: bytes | None) -> bool:
+        self._lost.discard(key)
         sent = self._sent.get(key)
         if sent is not None and sent[0] == value:
             del self._sent[key]
@@ -143,7 +170,7 @@ class StatusTopic:
         with self._changed:
             known = self._table.topics(connector)
             for key in self._in_use.used(connector, task, topics, records):
-                if key.topic not in known and key not in self._waiting and key not in self._sent:
+                if (key.topic not in known or key in self._lost) and key not in self._waiting and key not in self._sent:
                     self._enqueue(key, TopicUse(task, time.time_ns() // 1_000_000), 0.0)
 
     def reset_topics(self, connector: str) -> None:
@@ -218,6 +245,9 @@ class StatusTopic:
                     return
                 if len(what.trace) > _LONGEST_TRACE:
                     what = _shortened(what)
+            if what is None and key in self._lost:
+                self._lost.discard(key)
+                self._table.put(key, None)
             newest = self._newest(key, stored)
             if newest == what:
                 return
@@ -230,7 +260,9 @@ class StatusTopic:
     def _newest(self, key: Key, stored: Status | TopicUse | None) -> Status | TopicUse | None:
         if key in self._waiting:
             return self._waiting[key].what
-        return self._sent[key][1] if key in self._sent else stored
+        if key in self._sent:
+            return self._sent[key][1]
+        return None if key in self._lost else stored
 
     def _enqueue(self, key: Key, what: Status | TopicUse | None, due: float) -> None:
         before = self._waiting.get(key)

@@ -150,6 +150,11 @@ class StatusTable:
         found += [(ConnectorKey(name), status) for name, status in self._connectors.items()]
         return found + [pair for tasks in self._tasks.values() for pair in tasks.items()]
 
+    def all(self) -> list[tuple[Key, Status | TopicUse]]:
+        """Topics in use as well."""
+        used = [(TopicKey(name, topic), use) for name, topics in self._topics.items() for topic, use in topics.items()]
+        return [*self.statuses(), *used]
+
     def topics(self, connector: str) -> dict[str, TopicUse]:
         return dict(self._topics.get(connector, {}))
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 import orjson
 
 from headwater.worker.log.compacted import CompactedDict
-from headwater.worker.log.contract import Log, Message
+from headwater.worker.log.contract import Log, Message, UnknownTopic
 
+from .own_topics import way_back
 from .refusals import NotNow
 from .view_state import UnreadableState, ViewState, dump_state, load_state, view_key
 
@@ -26,13 +27,18 @@ class ViewRecords:
     """Belongs to one thread."""
 
     def __init__(self, the_log: Log, topic: str) -> None:
+        self._topic = topic
         self._records = CompactedDict(the_log, topic)
         self._views: dict[str, ViewState] = {}
 
     def refresh(self, timeout_s: float = 30.0, whole: bool = True) -> bool:
         """Read on; whether a view's record has changed. See `CompactedDict.refresh`."""
         changed = False
-        for key, value in self._records.refresh(timeout_s, whole):
+        try:
+            changes = self._records.refresh(timeout_s, whole)
+        except UnknownTopic as error:
+            raise UnknownTopic(f"{error}. {way_back(self._topic)}") from error
+        for key, value in changes:
             kind, name = _name(key)
             if kind != "view":
                 continue

@@ -15,6 +15,7 @@ from headwater.worker.api import ConfigError, Option, Options, OptionType, Probl
 from .client_overrides import ALLOWLIST, POLICIES, POLICY
 from .connector_options import ONE_VERSION, plain_name
 from .group_options import GROUP
+from .own_client_options import OWN_CLIENTS
 from .plan import DEFAULT_CONVERTER
 from .rest_options import REST
 from .signing_options import SIGNING
@@ -32,6 +33,10 @@ _CLIENT: Final = (  # first words of the names of Kafka clients' settings
     "producer", "consumer", "admin", "client", "connections", "metadata", "receive", "reconnect", "request", "retry",
     "sasl", "security", "send", "socket", "ssl",
 )  # fmt: skip
+_TOPIC_SETTING: Final = (  # `cleanup.policy` is not among them: it is compact
+    r"(config|offset|status)\.storage\.(preallocate|"
+    r"(compression|delete|file|flush|index|local|max|message|min|remote|retention|segment|unclean)\..+)"
+)
 
 
 def _internal_topic(name: str, default: str, doc: str) -> tuple[Option, ...]:
@@ -58,6 +63,9 @@ WORKER_OPTIONS: Final = Options(
     _partitions("offset.storage", 25),
     *_internal_topic("status.storage", "connect-status", "States of connectors and tasks."),
     _partitions("status.storage", 5),
+    Option(_TOPIC_SETTING, doc="A setting of that topic where Headwater makes it, by the topic's own name: "
+           "`config.storage.max.message.bytes`, `offset.storage.min.insync.replicas`.", pattern=True, importance="low",
+           group="Internal topics"),
     Option("offset.flush.interval.ms", _LONG, 60_000, "Sinks flush and commit at least this often, ms; sources without "
            "exactly once store their positions as often.", validate=at_least(1), group="Tasks"),
     Option("offset.flush.timeout.ms", _LONG, 5_000, "Kafka Connect's limit for storing positions, ms.",
@@ -109,8 +117,11 @@ WORKER_OPTIONS: Final = Options(
     Option("plugin.discovery", default="hybrid_warn", doc="Accepted without effect, as plugin.path.", importance="low",
            group="Common"),
     Unsupported("offset.storage.file.filename", "positions lie on the log; leave this option out"),
-    Unsupported(r"metrics?\.(reporters|num\.samples|recording\.level|sample\.window\.ms)", _JVM, pattern=True),
+    Unsupported("metric.reporters", _JVM, harmless=("", "org.apache.kafka.common.metrics.jmxreporter")),
+    Option(r"metrics\.(num\.samples|recording\.level|sample\.window\.ms|context\..+)|auto\.include\.jmx\.reporter",
+           doc="Accepted without effect: `GET /metrics` has them all.", pattern=True, importance="low", group="Common"),
     Option(_SECRETS, _PASSWORD, pattern=True, group="Clients"),
+    *OWN_CLIENTS,
     *(Option(rf"{first}\..+", doc="A setting of the Kafka clients, by their own name.", pattern=True, group="Clients")
       for first in _CLIENT),
 )  # fmt: skip

@@ -8,18 +8,27 @@ from typing import Final
 
 from headwater.worker.api import Retriable, TopicPartition
 
-from .contract import Isolation, Log, LogError, Message, Producer
+from .contract import Isolation, Log, LogError, Message, Producer, UnknownTopic
 from .new_topic import make_topic
 
 _COMPACTED: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
+_NONE: Final[Mapping[str, str]] = {}
 _POLL_RECORDS: Final = 5000
 
 
 class CompactedDict:
     """Belongs to one thread. Knows what was on the log at the last `refresh`; empty before the first one."""
 
-    def __init__(self, log: Log, topic: str, partitions: int = 1, replication_factor: int = -1) -> None:
-        """Makes the topic with `partitions` and replicas (-1: as many as the broker's default) where it is missing.
+    def __init__(
+        self,
+        log: Log,
+        topic: str,
+        partitions: int = 1,
+        replication_factor: int = -1,
+        settings: Mapping[str, str] = _NONE,
+    ) -> None:
+        """Makes the topic with `partitions`, replicas (-1: as many as the broker's default) and `settings` where it is
+        missing.
 
         Raises `LogError` for one that is not compacted, or that deletes as well.
         """
@@ -29,10 +38,12 @@ class CompactedDict:
         self._kept: list[tuple[bytes, bytes | None]] = []
         self._producer: Producer | None = None
         self._after_last = -1
+        self.made = False
+        """Whether the topic was missing, and was made here."""
         info = log.topics([topic]).get(topic)
         if info is None:
             replicas = {} if replication_factor < 0 else {"replication.factor": str(replication_factor)}
-            info, _ = make_topic(log, topic, partitions, {**_COMPACTED, **replicas})
+            info, self.made = make_topic(log, topic, partitions, {**settings, **_COMPACTED, **replicas})
         policy = info.config.get("cleanup.policy", "delete")
         if policy.strip() != "compact":  # with `compact,delete` as well, keys that rest for long are deleted
             raise LogError(
@@ -50,8 +61,14 @@ class CompactedDict:
         The end counts transactions that are still open: a fenced predecessor's are waited for, so that its last
         positions are not missed. When that takes longer than `timeout_s` seconds, raises `Retriable`; what was read
         until then is returned by the next call. Without `whole` it is returned by this one.
+
+        Raises `UnknownTopic` where the topic is gone, or is another one of the same name: what is known is of no use
+        then, and a new `CompactedDict` has to be made.
         """
         ends = self._log.end_offsets(self._partitions, Isolation.READ_UNCOMMITTED)
+        before = self._consumer.position()
+        if any(before[partition] > end for partition, end in ends.items()):
+            raise UnknownTopic(f"topic {self._topic} was deleted and made again since it was read")
         deadline = time.monotonic() + timeout_s
         while any(self._consumer.position()[partition] < end for partition, end in ends.items()):
             left = deadline - time.monotonic()

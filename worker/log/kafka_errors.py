@@ -108,6 +108,10 @@ _TRANSACTION_HINT: Final = (
     "Lower producer.transaction.timeout.ms in the worker file, or producer.override.transaction.timeout.ms in the "
     "connector's config; or raise transaction.max.timeout.ms on the brokers"
 )
+_TIMESTAMP_HINT: Final = (
+    "Is the clock of this machine, or what gives the records their time, ahead of the brokers'? Set it right, or raise "
+    "message.timestamp.after.max.ms of the topic"
+)
 
 
 class Connection:
@@ -162,6 +166,8 @@ class Connection:
             return LogError(f"{text} {_REPLICATION_HINT}")
         if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
             return LogError(f"{text}. {_TRANSACTION_HINT}")
+        if code == KafkaError.INVALID_TIMESTAMP:
+            return LogError(f"{text}. {_TIMESTAMP_HINT}")
         trouble = self.trouble()
         if code in _REFUSED_CREDENTIALS or (
             code in _WAIT and trouble is not None and trouble.code() in _REFUSED_CREDENTIALS

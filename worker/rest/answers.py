@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headwater.worker.api import ConfigError, HeadwaterError, Retriable
+from headwater.worker.api import ConfigError, HeadwaterError, Problem, Retriable, shortened
 from headwater.worker.cluster.refusals import NotAllowed, NotLeader, NotNow, NotReady, NotThere, NotValid
+from headwater.worker.log.contract import MessageRefused
 from headwater.worker.rebuild.requests import BadRequest, Conflict, NoSuchView
 
 from .requests import HttpError
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _SLOW_THREADS: Final = 16
 """Of the 40 that Starlette has."""
+_LONGEST_MESSAGE: Final = 20_000
+_MOST_PROBLEMS: Final = 50
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -42,7 +45,7 @@ def empty(status: int) -> Response:
 
 def error_answer(status: int, message: str) -> Response:
     """Source: org.apache.kafka.connect.runtime.rest.entities.ErrorMessage (Kafka 4.3)."""
-    return JsonResponse({"error_code": status, "message": message}, status_code=status)
+    return JsonResponse({"error_code": status, "message": shortened(message, _LONGEST_MESSAGE)}, status_code=status)
 
 
 async def blocking(work: Callable[..., Any], *args: Any) -> Any:
@@ -73,18 +76,27 @@ def answered(request: Request, error: Exception) -> Response:
     if isinstance(error, NotNow | NotLeader | Conflict):
         return error_answer(409, str(error))
     if isinstance(error, ConfigError):
-        count = len(error.problems)
-        problems = "\n".join(map(str, error.problems))
-        return error_answer(
-            400, f"Connector configuration is invalid and contains the following {count} error(s):\n{problems}"
-        )
+        return error_answer(400, _invalid(error))
     if isinstance(error, NotValid | BadRequest):
         return error_answer(400, str(error))
+    if isinstance(error, MessageRefused):  # Kafka Connect's 500 for it says nothing that helps
+        reason = str(error).removesuffix("; nothing of this call was sent")
+        return error_answer(413, f"Nothing was changed: {reason}, or make what is to be stored smaller")
     if isinstance(error, NotReady):
         return error_answer(503, str(error))
     if isinstance(error, Retriable):
-        return error_answer(503, f"{error}; try again")
+        return error_answer(503, f"{str(error).rstrip('.')}; try again")
     if isinstance(error, HeadwaterError):
         return error_answer(500, str(error))
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return error_answer(500, f"{type(error).__name__}; the worker's log says more")
+
+
+def _invalid(error: ConfigError) -> str:
+    """Kafka Connect's words."""
+    count = len(error.problems)
+    some = error.problems[:_MOST_PROBLEMS]
+    told = [str(Problem(shortened(p.option, 300), shortened(p.message), shortened(p.hint))) for p in some]
+    if count > _MOST_PROBLEMS:
+        told.append(f"… and {count - _MOST_PROBLEMS:,} more")
+    return "\n".join([f"Connector configuration is invalid and contains the following {count} error(s):", *told])

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headwater.worker.cluster.reaching import CONNECT_S, PlainConnection, TlsConnection
 from headwater.worker.cluster.refusals import NotLeader
 
 from .answers import Handler, slowly
@@ -49,14 +50,18 @@ class _Answer:
 
 
 class Forwarding:
-    def __init__(self, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S, connect_s: float = CONNECT_S
+    ) -> None:
         self._tls = tls
         self._timeout_s = timeout_s
+        self._connect_s = connect_s
 
     def to(self, target: Target, handler: Handler) -> Handler:
         """`handler`, where the request is not for another worker."""
 
         async def answer(request: Request) -> Response:
+            _hop(request)
             url = target(request)
             if url is None:
                 try:
@@ -71,8 +76,9 @@ class Forwarding:
         """For what another worker knows better: `handler`, also where that worker is not known or does not answer."""
 
         async def answer(request: Request) -> Response:
+            hop = _hop(request)
             url = target(request)
-            if url and request.query_params.get("forward") != "false":
+            if url and hop is not False:
                 try:
                     return await self._forward(request, url)
                 except HttpError as error:
@@ -82,8 +88,8 @@ class Forwarding:
         return answer
 
     async def _forward(self, request: Request, url: str) -> Response:
-        hop = request.query_params.get("forward")
-        if hop is not None and hop.lower() != "true":
+        hop = _hop(request)
+        if hop is False:
             log.error("%s %s found its worker neither here nor where it came from", request.method, request.url.path)
             raise HttpError(409, _CONFLICT)
         if not url:
@@ -104,13 +110,17 @@ class Forwarding:
         """Raises `HttpError` 500 where nobody answers."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        connection: http.client.HTTPConnection
+        connection: PlainConnection | TlsConnection
         if parts.scheme == "https":
             tls = self._tls or ssl.create_default_context()
-            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=tls)
+            connection = TlsConnection(host, port, timeout=self._timeout_s, context=tls)
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+            connection = PlainConnection(host, port, timeout=self._timeout_s)
+        connection.connect_s = self._connect_s
+        reached = False
         try:
+            connection.connect()
+            reached = True
             connection.request(
                 method, parts.path.rstrip("/") + path, body or None, {**headers, "User-Agent": "headwater"}
             )
@@ -120,18 +130,35 @@ class Forwarding:
         except (OSError, http.client.HTTPException) as error:
             log.warning("%s %s could not be forwarded to %s: %s", method, path.partition("?")[0], url, error)
             reason = str(error) or type(error).__name__
-            raise HttpError(500, f"IO Error trying to forward REST request: {reason}{_what_now(url, error)}") from error
+            raise HttpError(
+                500, f"IO Error trying to forward REST request: {reason}{_what_now(url, reached)}"
+            ) from error
         finally:
             connection.close()
 
 
-def _what_now(url: str, error: Exception) -> str:
+def _what_now(url: str, reached: bool) -> str:
     """After Kafka Connect's words and status: a leader that was killed leads until its session is over."""
-    done = "Nothing was changed" if isinstance(error, ConnectionRefusedError) else "It may have been done all the same"
+    done = (
+        "It may have been done all the same"
+        if reached
+        else "Nothing was changed. If it lives, its address cannot be reached from here: it is that worker's "
+        "rest.advertised.host.name and .port, default: its listener"
+    )
     return (
         f". The worker that has to do it, {url}, does not answer. {done}. If it is gone, another one takes its place "
         "after session.timeout.ms: look, and ask again then"
     )
+
+
+def _hop(request: Request) -> bool | None:
+    """Which hop brought it here: none, the first (true) or the second (false). Raises `HttpError` 400."""
+    given = request.query_params.getlist("forward")
+    if not given:
+        return None
+    if len(given) > 1 or given[0].lower() not in ("true", "false"):
+        raise HttpError(400, "forward is true or false; workers set it themselves, so leave it out")
+    return given[0].lower() == "true"
 
 
 def _path(request: Request) -> str:

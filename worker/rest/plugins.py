@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from headwater.worker.api import ConfigError
+from headwater.worker.api import ConfigError, shortened
 from headwater.worker.config.plugins import Plugin, PluginKind, Plugins
 
 from .answers import JsonResponse, slowly
@@ -153,8 +153,8 @@ def _config_infos(name: str, config: Mapping[str, str], answer: Mapping[str, Any
     """Kafka Connect's answer: every option with its value and what is wrong with it."""
     errors: dict[str, list[str]] = {}
     for problem in answer["problems"]:
-        hint = f" ({problem['hint']})" if problem["hint"] else ""
-        errors.setdefault(problem["option"], []).append(f"{problem['message']}{hint}")
+        hint = f" ({shortened(problem['hint'])})" if problem["hint"] else ""
+        errors.setdefault(problem["option"], []).append(f"{shortened(problem['message'])}{hint}")
     configs: list[dict[str, Any]] = []
     for order, option in enumerate(answer["options"]):
         key = option["name"]

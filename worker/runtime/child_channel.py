@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import orjson
 
+from headwater.worker.api import shortened
 from headwater.worker.observe.log_levels import set_levels
 
 __all__ = ["ChildChannel"]
@@ -28,10 +29,27 @@ __all__ = ["ChildChannel"]
 _PR_SET_PDEATHSIG = 1
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 _OOM_SCORE = 300
+_LONG = 200_000
+_LONGEST_TEXT = 50_000
+_FOR_PEOPLE = ("error", "state", "metrics")
+_LARGEST = 1 << 63
 LOG_LEVELS = "log_levels"
 """Part of an assignment, and a command that every process obeys."""
 PARENT_GONE_EXIT = 4
 PARENT_GONE_GRACE_S = 5.0
+
+
+def plain(value: Any, longest: int = 0) -> Any:
+    """`value` as JSON can say it: without halves of surrogate pairs (Python has them in names of files that are not
+    UTF-8) and numbers of more than 64 bits, texts not longer than `longest` (0: of any length)."""
+    if isinstance(value, dict):
+        return {plain(str(name)): plain(inner, longest) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner, longest) for inner in value]
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and -_LARGEST <= value < _LARGEST):
+        return value
+    text = str(value).encode("utf-8", "replace").decode("utf-8")
+    return shortened(text, longest) if longest else text
 
 
 class ChildChannel:
@@ -60,10 +78,20 @@ class ChildChannel:
         return assignment
 
     def tell(self, event: str, fields: dict[str, Any]) -> None:
-        """Report up; any thread may call it. A supervisor that is gone hears nothing."""
-        line = orjson.dumps(
-            {"event": event, **fields}, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
-        )
+        """Report up; any thread may call it. A supervisor that is gone hears nothing.
+
+        Secrets were taken out of it before. Whatever plugins have put into it, of any kind and length, arrives in some
+        form: it must not be why a task is not heard of any more. A `result` arrives as it is, or `TypeError` is raised.
+        """
+        told = {"event": event, **fields}
+        try:
+            line = orjson.dumps(told, default=str, option=_LINE)
+        except TypeError:
+            if event == "result":
+                raise
+            line = orjson.dumps(plain(told), option=_LINE)
+        if len(line) > _LONG and event in _FOR_PEOPLE:
+            line = orjson.dumps(plain(told, _LONGEST_TEXT), option=_LINE)
         try:
             with self._writing:
                 self._out.write(line)

@@ -8,15 +8,18 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
+from headwater.worker.api import shortened
 from headwater.worker.config.plan import ErrorPolicy
 from headwater.worker.log.contract import Log, Message
 from headwater.worker.log.new_topic import make_topic
 
-from .errors import Where
+from .errors import Where, text_of
 
 __all__ = ["DeadLetters"]
 
 _PREFIX = "__connect.errors."
+_LONGEST = 20_000
+"""Characters of a message or a trace, which may quote the whole record: the queue must take both."""
 
 
 class DeadLetters:
@@ -54,10 +57,10 @@ class DeadLetters:
             "stage": where.stage,
             "class.name": where.executing,
             "exception.class.name": f"{type(error).__module__}.{type(error).__qualname__}",
-            "exception.message": self._redact(str(error)),
-            "exception.stacktrace": self._redact(trace),
+            "exception.message": shortened(self._redact(text_of(error)), _LONGEST),
+            "exception.stacktrace": shortened(self._redact(trace), _LONGEST),
         }
-        return [(_PREFIX + name, value.encode()) for name, value in values.items()]
+        return [(_PREFIX + name, value.encode("utf-8", "replace")) for name, value in values.items()]
 
     def flush(self) -> None:
         """Durable when it returns. Raises `LogError`."""

@@ -16,7 +16,7 @@ from headwater.worker.api import Fatal, Fenced, Retriable
 from headwater.worker.config.plan import ErrorPolicy
 from headwater.worker.observe.metrics import TaskMetrics
 
-__all__ = ["Backoff", "Interrupted", "RecordErrors", "Where"]
+__all__ = ["Backoff", "Interrupted", "RecordErrors", "Where", "text_of"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class RecordErrors:
         metrics, policy = self._metrics, self._policy
         metrics.errors += 1
         metrics.record_failures += 1
-        metrics.failed(f"{where.subject}: {error}")
+        metrics.failed(f"{where.subject}: {text_of(error)}")
         if policy.log_enable:
             metrics.errors_logged += 1
             said = _said(error)
@@ -122,5 +122,14 @@ class RecordErrors:
             metrics.records_skipped += 1
 
 
+def text_of(error: BaseException) -> str:
+    """What it says. A plugin's own may fail at that, too."""
+    try:
+        return str(error)
+    except Exception as second:
+        return f"its message cannot be read: {type(second).__name__}"
+
+
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import orjson
 
 __all__ = ["InternalTopics", "json_key"]
+
+_NOT_OF_TOPICS: Final = frozenset({"topic", "partitions", "replication.factor", "file.filename"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class InternalTopics:
     """`offsets`, `configs`, `status` are Kafka Connect's; `topics` (marks per topic) and `views` are ours.
 
     `…_replicas` count where Headwater makes the topic, -1: the broker's default; `configs_replicas` for ours as well.
+    `…_settings` are settings of the topic, by its own names, where Headwater makes it.
     """
 
     offsets: str = "connect-offsets"
@@ -28,6 +31,9 @@ class InternalTopics:
     configs_replicas: int = 3
     status_partitions: int = 5
     status_replicas: int = 3
+    offsets_settings: Mapping[str, str] = field(default_factory=dict)
+    configs_settings: Mapping[str, str] = field(default_factory=dict)
+    status_settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> InternalTopics:
@@ -44,7 +50,15 @@ class InternalTopics:
             int(settings.get("config.storage.replication.factor", default.configs_replicas)),
             int(settings.get("status.storage.partitions", default.status_partitions)),
             int(settings.get("status.storage.replication.factor", default.status_replicas)),
+            _settings("offset.storage.", settings),
+            _settings("config.storage.", settings),
+            _settings("status.storage.", settings),
         )
+
+
+def _settings(prefix: str, settings: Mapping[str, str]) -> dict[str, str]:
+    found = {name.removeprefix(prefix): text.strip() for name, text in settings.items() if name.startswith(prefix)}
+    return {name: text for name, text in found.items() if name not in _NOT_OF_TOPICS}
 
 
 def json_key(*parts: Any) -> bytes:

@@ -7,6 +7,7 @@ is there already are used again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import orjson
@@ -19,6 +20,8 @@ from .internal_topics import json_key
 
 __all__ = ["Positions"]
 
+log_lines = logging.getLogger(__name__)
+
 
 class Positions:
     """The stored positions of one connector."""
@@ -28,6 +31,14 @@ class Positions:
         self._topic = topic
         self._connector = connector
         self._stored = CompactedDict(log, topic, partitions, replication_factor)
+        if self._stored.made:
+            log_lines.warning(
+                "topic %s, in which positions lie, was not there and was made. Right for a new topic; if somebody has "
+                "deleted it, %s and all others that had their positions there begin at the beginning, and write once "
+                "more what their topics hold already",
+                topic,
+                connector,
+            )
         self._keys: dict[bytes, bytes] = {}
 
     def load(self) -> list[tuple[Partition, Position]]:

@@ -1,6 +1,7 @@
 """The process of one task: `python -m headwater.worker.runtime.task_process`, started by the supervisor alone.
 
-Exit status: 0 after a graceful stop, 1 after an error (told as an event before), 3 where the task was taken over.
+Exit status: 0 after a graceful stop, 1 after an error (told as an event before; a plugin that calls `sys.exit` is one),
+3 where the task was taken over.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from headwater.worker.observe import logs
 from headwater.worker.observe.metrics import TaskMetrics
 
 from .child_channel import PARENT_GONE_EXIT, ChildChannel
-from .errors import Backoff
+from .errors import Backoff, text_of
 from .lease import LeaseReader
 from .sink_loop import SinkLoop
 from .source_loop import SourceLoop
@@ -84,8 +85,9 @@ def main() -> int:
         log.warning("this task was taken over by another process and ends: %s", error)
         _tell_error(tell, error)
         return FENCED_EXIT
-    except Exception as error:  # the end of the line: whatever it is becomes the task's trace
-        log.error("the task fails: %s: %s", type(error).__name__, error, exc_info=not isinstance(error, HeadwaterError))
+    except (Exception, SystemExit) as error:  # the end of the line: whatever it is becomes the task's trace
+        known = isinstance(error, HeadwaterError)
+        log.error("the task fails: %s: %s", type(error).__name__, text_of(error), exc_info=not known)
         _tell_error(tell, error)
         return 1
     finally:
@@ -149,13 +151,13 @@ def _report(tell: Tell, metrics: TaskMetrics, ended: threading.Event) -> None:
         tell("metrics", metrics.as_dict())
 
 
-def _tell_error(tell: Tell, error: Exception) -> None:
+def _tell_error(tell: Tell, error: BaseException) -> None:
     trace = "".join(traceback.format_exception(error))
     tell(
         "error",
         {
             "kind": type(error).__name__,
-            "message": str(error),
+            "message": text_of(error),
             "trace": trace,
             "permanent": isinstance(error, ConfigError),
             "fatal": isinstance(error, Fatal) and not isinstance(error, Fenced),

@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 
 from headwater.worker.api import DataError, Option, Options, OptionType, Record, Transform, Values
 
 log = logging.getLogger(__name__)
 
-WAYS = ("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow", "talk")
+WAYS = ("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow", "talk", "exit", "odd")
+LONG = 3_000_000
 
 
 class Misbehave(Transform):
     options = Options(
         Option("at", OptionType.INT),
-        Option(
-            "how", choices=("error", "bug", "crash", "print", "leak", "drop", "twice", "hang", "spin", "grow", "talk")
-        ),
+        Option("how", choices=WAYS),
     )
 
     def configure(self, values: Values) -> None:
@@ -49,6 +49,10 @@ class Misbehave(Transform):
             os.write(1, b"nor is this\n")
         if self._how == "leak":
             raise RuntimeError(f"could not connect with {os.environ['COUNTING_SECRET']}")
+        if self._how == "exit":
+            sys.exit(0)
+        if self._how == "odd":  # halves of characters, as in names of files that are not UTF-8
+            raise ValueError(f"cannot read \udcff{'x' * LONG}")
         if self._how == "drop":
             return None
         if self._how == "twice":

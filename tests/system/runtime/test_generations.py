@@ -83,6 +83,10 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(
     requests.rebuild("people-view", after, {"keep": "1h", "promote": "manual"})
     with pytest.raises(NotNow):
         worker.put_config("people-view", {**before, "fields": "age"})
+    for delete in (lambda: worker.delete("people-view"), lambda: worker.apply_files([("people", source)])):
+        with pytest.raises(NotNow, match="a rebuild of people-view is running: it cannot be deleted"):
+            delete()
+    assert worker.connectors() == ["people", "people-view"]
     dice = random.Random(1)
     for _ in range(6):
         time.sleep(dice.uniform(0.1, 0.6))

@@ -135,25 +135,39 @@ def test_prints_of_a_plugin_do_not_break_the_line(tmp_path: Path, supervisor: Su
     assert state_of(supervisor, "counter")["state"] == "RUNNING"
 
 
-@pytest.mark.parametrize("how", ["error", "bug"])
+def test_a_plugin_that_exits_has_failed(tmp_path: Path, supervisor: Supervisor) -> None:
+    """Not ended in good order, for which it would be started again and again."""
+    scene = Scene(tmp_path, 100)
+    supervisor.run("source", work(scene.spec(misbehaving(scene.source(), "exit", restart_max_attempts="0"))))
+    eventually(lambda: state_of(supervisor, "counter")["state"] == "FAILED")
+    assert "misbehave.py" in state_of(supervisor, "counter")["trace"]
+    assert "SystemExit" in state_of(supervisor, "counter")["trace"]
+
+
+@pytest.mark.parametrize("how", ["error", "bug", "odd"])
 def test_a_bad_record_stops_the_task_or_is_skipped(tmp_path: Path, supervisor: Supervisor, how: str) -> None:
     scene = Scene(tmp_path, 100)
     raw = misbehaving(scene.source(count_batch=10), how, restart_max_attempts="0")
     supervisor.run("source", work(scene.spec(raw)))
     eventually(lambda: state_of(supervisor, "counter")["state"] == "FAILED")
-    assert "errors.tolerance" in state_of(supervisor, "counter")["reason"]
+    told = state_of(supervisor, "counter")
+    assert "errors.tolerance" in told["reason"]
+    assert "misbehave.py" in told["trace"] or how != "odd"
+    assert all(len(told[text]) < 200_000 for text in ("reason", "trace"))
     assert scene.numbers() == once_each(49)
     supervisor.run("source", work(scene.spec(raw | {"errors.tolerance": "all"})))
     eventually(lambda: len(scene.numbers()) == 100)
     eventually(lambda: state_of(supervisor, "counter")["metrics"].get("records_skipped") == 1)
 
 
-def test_bad_records_of_a_sink_go_to_the_dead_letter_queue(tmp_path: Path, supervisor: Supervisor) -> None:
+@pytest.mark.parametrize("how", ["error", "odd"])
+def test_bad_records_of_a_sink_go_to_the_dead_letter_queue(tmp_path: Path, supervisor: Supervisor, how: str) -> None:
+    """`odd`: also where the error is longer than what the queue takes, and is no text that can be encoded."""
     scene = Scene(tmp_path, 100)
     supervisor.run("source", work(scene.spec(scene.source())))
     raw = misbehaving(
         scene.sink(table_refuses=70),
-        "error",
+        how,
         errors_tolerance="all",
         errors_deadletterqueue_topic_name="dead",
         errors_deadletterqueue_context_headers_enable="true",

@@ -66,6 +66,33 @@ def test_states_are_written_and_read(log: Log, topic: StatusTopic) -> None:
     assert written(log) == {}
 
 
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_topic_that_was_deleted_is_made_and_written_again(log: Log, topic: StatusTopic, made_again: bool) -> None:
+    def tell() -> None:
+        topic.put_connector("a", RUNNING)
+        topic.put_task(TASK, RUNNING)
+        topic.put_topics("a", 0, ["orders"], 1)
+
+    for n in range(3):
+        topic.put_connector("a", Status("RUNNING", f"worker-{n}", 3))
+        assert seen(topic)
+    topic.put_task(TaskKey("gone", 0), RUNNING)
+    tell()
+    before = seen(topic)
+    log.delete_topic("statuses")
+    if made_again:
+        log.create_topic("statuses", 2, {"cleanup.policy": "compact"})
+    topic.refresh()
+    assert topic.told("a") == before and topic.topics("a") == ["orders"]  # what was known is not forgotten
+    topic.forget("gone")
+    for _ in range(2):
+        tell()
+        assert seen(topic) == before
+    assert topic.connectors() == {"a"}
+    assert set(written(log)) == {b"status-connector-a", b"status-task-a-0", b"status-topic-orders:connector-a"}
+    assert log.topics(["statuses"])["statuses"].partitions == 2
+
+
 def test_only_changes_are_written(log: Log, topic: StatusTopic) -> None:
     def records() -> int:
         return sum(log.end_offsets([TopicPartition("statuses", 0), TopicPartition("statuses", 1)]).values())

@@ -41,6 +41,34 @@ def test_a_kafka_connect_workers_file_loads() -> None:
         assert getattr(WORKER_OPTIONS.find(secret), "secret", False)
 
 
+def test_settings_of_the_clients_of_kafka_connects_own_topics() -> None:
+    """Kafka Connect takes them, and what it hands them to are not the clients of tasks."""
+    raw = {
+        "isolation.level": "read_committed", "max.poll.records": "50", "auto.offset.reset": "earliest", "acks": "all",
+        "fetch.min.bytes": "1", "retries": "3", "linger.ms": "5", "compression.type": "lz4", "max.request.size": "9",
+        "default.api.timeout.ms": "1000", "interceptor.classes": "io.example.Interceptor", "key.serializer": "x",
+        "metadata.max.age.ms": "1000", "metrics.num.samples": "2", "metrics.context.connect.kafka.cluster.id": "x",
+        "metric.reporters": "org.apache.kafka.common.metrics.JmxReporter", "auto.include.jmx.reporter": "true",
+    }  # fmt: skip
+    assert worker_settings(raw).raw == raw
+    with pytest.raises(ConfigError) as caught:
+        worker_settings({"isolation.levels": "x", "acks.all": "x", "metric.reporters": "io.example.Reporter"})
+    assert [problem.option for problem in caught.value.problems] == ["isolation.levels", "acks.all", "metric.reporters"]
+
+
+def test_settings_of_the_internal_topics() -> None:
+    raw = {
+        "config.storage.max.message.bytes": "9000000", "offset.storage.min.insync.replicas": "2",
+        "offset.storage.replication.factor": "3", "status.storage.segment.bytes": "1000000",
+    }  # fmt: skip
+    topics = InternalTopics.of(worker_settings(raw).raw)
+    assert topics.configs_settings == {"max.message.bytes": "9000000"}
+    assert topics.offsets_settings == {"min.insync.replicas": "2"}
+    assert topics.status_settings == {"segment.bytes": "1000000"}
+    with pytest.raises(ConfigError, match=r"did you mean offset\.storage\.replication\.factor"):
+        worker_settings({"offset.storage.replication.facto": "2"})
+
+
 def test_problems() -> None:
     with pytest.raises(ConfigError) as caught:
         worker_settings({"bootstrap.server": "a", "offset.storage.file.filename": "x", "offset.flush.interval.ms": "0",

@@ -17,3 +17,9 @@ def test_a_broker_that_leaves_is_waited_for(code: int) -> None:
     assert isinstance(error, Retriable)
     assert "the offsets of t-0 could not be read" in str(error)
     assert "kafka:9092" in str(error)
+
+
+def test_a_clock_that_is_ahead_is_thought_of() -> None:
+    error = Connection("kafka:9092").error(KafkaError(KafkaError.INVALID_TIMESTAMP), "records could not be sent")
+    assert not isinstance(error, Retriable)
+    assert "clock" in str(error) and "message.timestamp.after.max.ms" in str(error)

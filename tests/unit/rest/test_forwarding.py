@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from headwater.worker.cluster.standalone import Standalone
 from headwater.worker.rest.app import build_app
+from headwater.worker.rest.forwarding import Forwarding
 from headwater.worker.rest.listeners import Listener
+from headwater.worker.rest.requests import HttpError
 from headwater.worker.rest.server import RestServer
 from headwater.worker.rest.settings import RestSettings
 
@@ -68,6 +75,14 @@ def test_not_in_circles(asked: TestClient, follower: Elsewhere) -> None:
     assert "no known leader URL" in message(asked.delete("/connectors/x"), 409)
 
 
+@pytest.mark.parametrize("query", ["forward=maybe", "forward=", "forward=true&forward=false"])
+def test_a_hop_that_no_worker_makes(asked: TestClient, caplog: pytest.LogCaptureFixture, query: str) -> None:
+    """The user's mistake, and nothing that the worker's log has to hear of."""
+    for path in ("/connectors/x", "/connectors/x/offsets"):
+        assert "forward is true or false" in message(asked.delete(f"{path}?{query}"), 400)
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
+
+
 def test_who_is_told_too_late_that_it_does_not_lead(asked: TestClient, follower: Elsewhere, view: str) -> None:
     follower.leader = None
     assert "no known leader URL" in message(asked.put(f"/connectors/{view}/pause"), 409)
@@ -80,6 +95,30 @@ def test_a_leader_that_does_not_answer(asked: TestClient, follower: Elsewhere) -
         answer = message(asked.put("/connectors/x/stop"), 500)
     assert answer.startswith("IO Error trying to forward REST request: ")
     assert f"{follower.leader}, does not answer. Nothing was changed." in answer and "ask again" in answer
+
+
+def test_a_leader_whose_address_nobody_reaches() -> None:
+    """Such as one that a firewall hides: what is sent there is dropped, and nobody says so."""
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(8):  # a full queue: more connections are not answered
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        forwarding = Forwarding(timeout_s=3600, connect_s=0.2)
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        handler = forwarding.to(lambda request: url, nothing)
+        asked = stack.enter_context(TestClient(Starlette(routes=[Route("/x", handler, methods=["PUT"])])))
+        with pytest.raises(HttpError) as error:
+            asked.put("/x")
+    assert error.value.status == 500 and "Nothing was changed" in str(error.value)
+    assert url in str(error.value) and "rest.advertised.host.name" in str(error.value)
+
+
+async def nothing(request: Request) -> Response:
+    raise AssertionError("it is for another worker")
 
 
 def test_a_leader_behind_https(worker: Standalone, tmp_path: Path) -> None:

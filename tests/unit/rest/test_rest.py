@@ -81,6 +81,27 @@ def test_bad_bodies(client: httpx.Client, content: bytes, kind: str, status: int
     assert said in error(answer, status)
 
 
+def test_too_large_to_be_stored(client: httpx.Client, config: dict[str, str]) -> None:
+    large = {**config, "fields": ",".join(f"field_{number}" for number in range(120_000))}
+    refused = error(client.post("/connectors", json={"name": "large", "config": large}), 413)
+    assert refused.startswith("Nothing was changed: topic connect-configs cannot take a message of ")
+    assert "max.message.bytes is 1,048,588" in refused and "make what is to be stored smaller" in refused
+    error(client.get("/connectors/large"), 404)
+
+
+def test_long_names_and_many_problems_are_not_repeated(client: httpx.Client, config: dict[str, str]) -> None:
+    long = "x" * 500_000
+    refused = error(client.put("/connectors/long/config", json={**config, "transforms": long}), 400)
+    assert "transforms.xxx" in refused and "more characters)…" in refused and len(refused) < 10_000
+    assert len(error(client.put("/connectors/long/config", json={**config, "name": long}), 400)) < 50_000
+    many = ",".join(f"t{number}" for number in range(500))
+    refused = error(client.put("/connectors/long/config", json={**config, "transforms": many}), 400)
+    assert "contains the following 500 error(s)" in refused and refused.endswith("\n… and 450 more")
+    asked = {**config, "name": "long", "connector.class": "SqliteView", f"transforms.{long}.type": long}
+    infos = client.put("/connector-plugins/SqliteView/config/validate", json=asked).json()
+    assert infos["error_count"] and all(len(told) < 10_000 for c in infos["configs"] for told in c["value"]["errors"])
+
+
 def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     error(client.get("/nothing"), 404)
     wrong = client.put("/connectors", json={})

@@ -37,6 +37,18 @@ def test_bytes_of_a_key_that_is_there_are_used_again(tmp_path: Path) -> None:
     log.close()
 
 
+def test_a_topic_of_positions_that_is_missing_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = open_log({}, tmp_path)
+    for deleted in (False, True):
+        if deleted:
+            log.delete_topic("offsets")
+        Positions(log, "offsets", "shop")
+        Positions(log, "offsets", "other")
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 2 and all("topic offsets" in line and "shop and all others" in line for line in told)
+    log.close()
+
+
 def test_a_damaged_position_stops_the_task(tmp_path: Path) -> None:
     log = open_log({}, tmp_path)
     positions = Positions(log, "offsets", "shop")
