@@ -56,6 +56,11 @@ class KafkaProducer:
         }
         if transactional_id is not None:
             given["transactional.id"] = transactional_id
+        else:
+            # A broker takes any batch as this producer's first to a partition (KIP-360; in a transaction it looks,
+            # KIP-890). Were a second one under way when a new partition refuses the first, because its leader is not
+            # ready, the first would then be taken for a repeated one: acknowledged, not written. Seen with Kafka 4.1.
+            given.setdefault("max.in.flight.requests.per.connection", "1")
         try:
             self._producer = confluent_kafka.Producer(given, logger=_librdkafka)
         except (KafkaException, ValueError) as error:
