@@ -76,8 +76,8 @@ _CONTENT: Final = (
            doc="Tombstones in a change log (Confluent's default is fail). write: a row with the key's columns and "
            "`__deleted`. In a latest state a tombstone deletes."),
     Option("metadata.columns", OptionType.LIST, [], "Further columns of a change log, beside `__topic`, `__partition`, "
-           "`__offset` and `__timestamp`: key (`__key`, JSON), version (`__version`), headers (`__headers`, JSON): what "
-           "S3Source needs to restore records from the view.", validate=_columns,
+           "`__offset` and `__timestamp`: key (`__key`, JSON), version (`__version`), headers (`__headers`, JSON): "
+           "what S3Source needs to restore records from the view.", validate=_columns,
            group="content"),
     Option("table.name.format", default="${topic}", validate=_table_format, group="content",
            doc="Name of a topic's table: its folder, and its name in current.json."),

@@ -46,8 +46,8 @@ class ViewFiles:
         document, self._tag = found
         if document.get("format") != FORMAT:
             raise Fatal(
-                f"{self._root}current.json has format {document.get('format')!r}, this Headwater knows {FORMAT}: use the "
-                "version of Headwater that wrote the view"
+                f"{self._root}current.json has format {document.get('format')!r}, this Headwater knows {FORMAT}: "
+                "use the version of Headwater that wrote the view"
             )
         tables = self._tables(document["generation"], document["version"])
         if tables is None:

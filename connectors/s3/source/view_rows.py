@@ -77,7 +77,8 @@ class ViewRows:
         if key is not None or fields.get(KEY) is None:
             return key, schema
         stated = columns.file.get(KEY)
-        if self._key and stated is not None and stated.name != names.JSON:
+        typed = stated is not None and stated.name != names.JSON and (self._key or stated.type is not Type.STRING)
+        if stated is not None and typed:
             return fields[KEY], stated.with_(optional=False)
         try:
             found = orjson.loads(fields[KEY])

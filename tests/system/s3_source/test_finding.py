@@ -1,0 +1,132 @@
+"""Objects are found once, at a cost that does not follow what was read, and remembered in few positions."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import orjson
+import pytest
+
+from .store import S3Driver, Store
+
+pytestmark = pytest.mark.system
+
+HOUR = 3_600_000
+
+
+def test_new_names_at_the_end_of_folders(store: Store) -> None:
+    for day in range(3):
+        for n in range(5):
+            store.put(f"in/dt=2026-01-0{day}/{n:03}", f"{day} {n}\n")
+    driver = S3Driver(store, format="lines", listing_full_interval_ms=HOUR).start().drain()
+    assert driver.lines == [f"{day} {n}" for day in range(3) for n in range(5)]
+    store.put("in/dt=2026-01-02/005", "more\n")
+    driver.until(lambda: driver.lines[-1] == "more")
+    store.put("in/dt=2026-01-03/000", "a new folder\n")
+    driver.until(lambda: driver.lines[-1] == "a new folder")
+    store.put("in/dt=2026-01-03/001", "more in it\n")
+    driver.until(lambda: driver.lines[-1] == "more in it")
+    assert len(driver.log) == 18
+    driver.die()
+
+
+def test_partitions_of_a_topic_in_one_folder(store: Store) -> None:
+    for partition in range(3):
+        store.put(f"in/orders+{partition}+{0:020}.jsonl", f"{partition} 0\n")
+    driver = S3Driver(store, format="lines", listing_full_interval_ms=HOUR).start().drain()
+    for partition in range(3):
+        store.put(f"in/orders+{partition}+{7:020}.jsonl", f"{partition} 7\n")
+    driver.until(lambda: len(driver.log) == 6)
+    assert sorted(driver.lines) == [f"{partition} {n}" for partition in range(3) for n in (0, 7)]
+    driver.die()
+
+
+def test_a_name_between_older_ones_is_found_by_the_next_full_listing(store: Store) -> None:
+    for n in range(0, 10, 2):
+        store.put(f"in/{n}", f"{n}\n")
+    driver = S3Driver(store, format="lines", listing_full_interval_ms=200).start().drain()
+    store.put("in/3", "3\n")
+    driver.until(lambda: "3" in driver.lines).drain()
+    assert Counter(driver.lines) == dict.fromkeys("024683", 1)
+    driver.die()
+
+
+def test_old_objects_need_no_position(store: Store) -> None:
+    for n in range(2_500 if "moto" in str(store.options) else 1_200):
+        store.put(f"in/{n:05}", f"{n}\n")
+    options = {"format": "lines", "remember_ms": 0, "listing_full_interval_ms": 100}
+    driver = S3Driver(store, **options).start()
+    driver.until(lambda: any(p.caught_up for p in driver.progress))
+    driver.until(lambda: not driver.objects)
+    count = len(driver.log)
+    (mark,) = driver.stored
+    assert orjson.loads(mark) == {"bucket": store.bucket, "prefix": "in/", "share": "0/1"}
+    driver.die().start().drain()
+    assert len(driver.log) == count
+    store.put("in/00000x", "new\n")
+    driver.until(lambda: driver.lines[-1] == "new").drain()
+    assert Counter(driver.lines) == dict.fromkeys([*map(str, range(count)), "new"], 1)
+    driver.die()
+
+
+def test_objects_that_are_gone_are_forgotten(store: Store) -> None:
+    store.put("in/a", "a\n")
+    store.put("in/b", "b\n")
+    driver = S3Driver(store, format="lines", listing_full_interval_ms=100).start().drain()
+    assert driver.objects == ["in/a", "in/b"]
+    store.delete("in/a")
+    driver.until(lambda: driver.objects == ["in/b"])
+    driver.die()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tasks_share_objects_while_their_number_changes(store: Store, seed: int) -> None:
+    choose = random.Random(seed)
+    log: list[str] = []
+    stored: dict[bytes, object] = {}
+    wanted: list[str] = []
+    for count in (2, 3, 1, 2):
+        for _ in range(30):
+            name = f"in/{choose.randrange(10**6):06}-{len(wanted)}"
+            lines = [f"{name} {n}" for n in range(choose.randrange(1, 30))]
+            store.put(name, "\n".join(lines))
+            wanted += lines
+        for index in range(count):
+            driver = S3Driver(store, {"task.index": str(index), "task.count": str(count)}, format="lines",
+                              record_batch_max_size=7, remember_ms=choose.choice([0, HOUR]),
+                              listing_full_interval_ms=50)  # fmt: skip
+            driver.stored = stored  # type: ignore[assignment]
+            driver.start()
+            for _ in range(choose.randrange(20)):
+                driver.read()
+            driver.die().start().drain().die()
+            log += driver.lines
+    assert Counter(log) == dict.fromkeys(wanted, 1)
+
+
+def test_an_unfinished_listing_is_not_read_again(moto_store: Store) -> None:
+    for n in range(1_100):
+        moto_store.put(f"in/{n:05}", f"{n}\n")
+    driver = S3Driver(moto_store, format="lines", remember_ms=0).start()
+    driver.until(lambda: len(driver.log) >= 1_050)
+    assert len(driver.objects) < 200  # the first page needs no positions any more
+    driver.die().start().drain()
+    assert Counter(driver.lines) == dict.fromkeys(map(str, range(1_100)), 1)
+    driver.die()
+
+
+def test_what_a_poll_costs(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    cost = {}
+    driver = S3Driver(store, format="lines", listing_full_interval_ms=HOUR, remember_ms=0)
+    for total in (100, 1_000):
+        for n in range(total if total == 100 else 900):
+            store.put(f"in/{total:05}-{n:05}", "x\n")
+        driver.start().drain()
+        before = driver.rounds, driver.requests
+        driver.until(lambda before=before: driver.rounds >= before[0] + 10)
+        cost[total] = (driver.requests - before[1]) / (driver.rounds - before[0])
+        driver.die()
+    with capsys.disabled():
+        print(f"\nrequests per poll by number of objects: {cost}")
+    assert cost[1_000] == cost[100] <= 1
