@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_plus
@@ -35,9 +36,10 @@ class Events:
 
     def receive(self, wait_s: float) -> set[str]:
         """Keys that were told of, each to be given to `done` once it is. Raises `Retriable`, `Fatal`."""
+        whole_s = min(20, math.ceil(wait_s))  # SQS counts in whole seconds; without any it answers at once
         with s3_errors("receive from", self._url, QUEUE):
             answer = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=AT_ONCE, WaitTimeSeconds=max(0, min(20, int(wait_s)))
+                QueueUrl=self._url, MaxNumberOfMessages=AT_ONCE, WaitTimeSeconds=whole_s
             )
         told: set[str] = set()
         for message in answer.get("Messages", ()):

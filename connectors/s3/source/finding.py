@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -33,7 +32,7 @@ class Finding(Protocol):
         """What is to be stored; may be empty."""
         ...
 
-    def look(self, timeout_s: float, stopping: threading.Event) -> Sequence[Found] | None:
+    def look(self, timeout_s: float) -> Sequence[Found] | None:
         """One step: objects that may be new, of all tasks. None: nothing is due. Raises `Retriable`, `Fatal`."""
         ...
 
@@ -72,7 +71,7 @@ class Listed:
             self.rounds += 1
         return stored
 
-    def look(self, timeout_s: float, stopping: threading.Event) -> Sequence[Found] | None:
+    def look(self, timeout_s: float) -> Sequence[Found] | None:
         if self._events is None and (found := self._poll()) is not None:
             return found
         now = time.monotonic()
@@ -145,7 +144,7 @@ class Viewed:
             self._known.forget(position.key)
         return [(position.partition, None) for position in forgotten]
 
-    def look(self, timeout_s: float, stopping: threading.Event) -> Sequence[Found] | None:
+    def look(self, timeout_s: float) -> Sequence[Found] | None:
         if self._todo:
             some, self._todo = self._todo[:REQUESTS_AT_ONCE], self._todo[REQUESTS_AT_ONCE:]
             return [found for key in some if (found := self._head(key)) is not None]

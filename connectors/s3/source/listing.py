@@ -24,8 +24,10 @@ PAGE = 1_000
 """Objects of one answer, S3's own limit."""
 MOST_FOLDERS = 10_000
 """Folders that are looked at between two listings of everything; those in which something new came last."""
+ALWAYS = 100
+"""Folders that are looked at in every poll, where there are no more."""
 PATIENCE = 0.1
-"""A folder in which nothing came for so long is looked at after a tenth of that time."""
+"""Where there are more, one in which nothing came for so long is looked at after a tenth of that time."""
 _SERIES = re.compile(r"(.+\+\d+\+)\d+")
 """Names that sinks give: topic, partition, offset. Offsets ascend in each partition."""
 
@@ -127,6 +129,8 @@ class Tails:
             place.due = min(place.due, time.monotonic() + self._pause_s(place, clock_ms))
 
     def _pause_s(self, place: _Place, clock_ms: int) -> float:
+        if len(self._places) <= ALWAYS:
+            return self._poll_s
         return max(self._poll_s, (clock_ms - place.newest_ms) / 1000 * PATIENCE)
 
     def _thin_out(self) -> None:
@@ -153,8 +157,7 @@ class Tails:
         for found in page.objects:
             self.saw(found, page.at_ms)
             yield found
-        pause_s = self._pause_s(place, page.at_ms) if place.newest_ms else self._poll_s
-        place.due = time.monotonic() + (pause_s if page.last else 0.0)
+        place.due = time.monotonic() + (self._pause_s(place, page.at_ms) if page.last else 0.0)
 
 
 def _behind(folder: str) -> str:

@@ -145,6 +145,8 @@ _REFUSED: Final = (
                 harmless=("false",)),
     Unsupported("directory.delim", "folders are separated by /", harmless=("/",)),
     Unsupported("schema.cache.size", _OWN, harmless=("50", "1000")),
+    Unsupported(r"s3\.credentials\.provider\.(?!class$).+", "use aws.access.key.id and aws.secret.access.key",
+                pattern=True),
     Unsupported(r"confluent\.(license|topic)(\..*)?", "Headwater needs no licence", pattern=True),
 )  # fmt: skip
 

@@ -77,7 +77,7 @@ class S3Source(Source):
             stored = self._finding.leave()
             if stored:
                 return Batch([], stored)
-        found = self._finding.look(timeout_s if self._caught_up else 0.0, self._context.stopping)
+        found = self._finding.look(timeout_s if self._caught_up else 0.0)
         if found is not None:
             self._take(found)
             return None

@@ -129,4 +129,4 @@ def test_what_a_poll_costs(store: Store, capsys: pytest.CaptureFixture[str]) -> 
         driver.die()
     with capsys.disabled():
         print(f"\nrequests per poll by number of objects: {cost}")
-    assert cost[1_000] == cost[100] <= 1
+    assert cost[1_000] <= cost[100] + 0.2
