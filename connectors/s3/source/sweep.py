@@ -13,6 +13,8 @@ from .position import Found
 
 Positions = list[tuple[Partition, Position | None]]
 
+CLOCK_MS = 2_000
+"""S3 tells times in whole seconds: what appears in this very second may have the time of what was there already."""
 STORED_AFTER = 20
 """Pages after which the mark is stored although no position is forgotten."""
 
@@ -43,7 +45,7 @@ class Sweep:
         page = self._page = self._bucket.page(self._prefix, self._after)
         if not self._after:
             begun = self._known.mark.sweep_ms  # of a sweep that was not ended
-            self._old_ms = begun or max(self._known.mark.before_ms, page.at_ms - self._remember_ms)
+            self._old_ms = begun or max(self._known.mark.before_ms, page.at_ms - max(self._remember_ms, CLOCK_MS))
         if page.objects:
             self._after = page.objects[-1].key
         for found in page.objects:

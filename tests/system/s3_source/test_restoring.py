@@ -129,8 +129,7 @@ def test_what_confluents_sink_wrote(store: Store) -> None:
            "store.kafka.keys": "true", "store.kafka.headers": "true", "path": ""}  # fmt: skip
     driver = S3Driver(store, raw=raw, mode="RESTORE_BACKUP", record_batch_max_size=2).start()
     while len(driver.log) < 12:
-        driver.read()
-        driver.die().start()
+        driver.one_batch().die().start()
     driver.drain()
     string = primitive(Type.STRING)
     assert [described(record) for record in driver.log] == [
