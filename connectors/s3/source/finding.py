@@ -79,8 +79,8 @@ class Listed:
             self._sweep = Sweep(self._bucket, self._prefix, self._known, self._remember_ms)
         if self._sweep is not None:
             page = self._sweep.next_page()
-            for found in page if self._events is None else ():
-                self._tails.saw(found, self._sweep.clock_ms)
+            for each in page if self._events is None else ():
+                self._tails.saw(each, self._sweep.clock_ms)
             return page
         return self._receive(timeout_s)
 

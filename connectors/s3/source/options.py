@@ -180,7 +180,7 @@ def mode(values: Values) -> str:
 def with_format(values: Values) -> Values:
     """Values in which `format` says what it is, however the user said it; "" where nothing does."""
     chosen = values["format"] or FORMAT_CLASSES.get(_plain(values["format.class"]), "")
-    if mode(values) == VIEW:
+    if not chosen and mode(values) == VIEW:
         chosen = "parquet"
     return Values({**values, "format": chosen}, [name for name in values if values.given(name)])
 
@@ -197,8 +197,9 @@ def source_problems(values: Values) -> list[Problem]:
         found.append(Problem("format", "required and missing", "lines, csv, jsonl, avro or parquet"))
     if values["format.class"] and values.given("format"):
         found.append(Problem("format.class", "says the same as format", "keep one of the two"))
-    if chosen == VIEW and values.given("format") and values["format"] != "parquet":
-        found.append(Problem("format", "a view is made of Parquet files", "remove the option"))
+    if chosen == VIEW and values["format"] != "parquet":
+        name = "format" if values.given("format") else "format.class"
+        found.append(Problem(name, "a view is made of Parquet files", "remove the option"))
     if chosen == GENERIC and not (values["topic"] or values["topic.regex.list"]):
         found.append(Problem("topic", "required and missing with mode: GENERIC", "or give topic.regex.list"))
     if values["topic"] and values["topic.regex.list"]:

@@ -57,7 +57,8 @@ class BesideLines:
 
     def __init__(self, content: Content, format: Format, url: str) -> None:
         self._rows: Iterator[Row | BadRow] = format.rows(content, START)
-        self._url, self._line, self._value = url, 0, None
+        self._url, self._line = url, 0
+        self._value: Any = None
 
     def value(self, line: int) -> Any:
         """Lines are asked for in ascending order. Raises `DataError`."""

@@ -213,5 +213,6 @@ class S3Source(Source):
             self._close_reading()
         if hasattr(self, "_bucket"):
             self._bucket.client.close()
-        if getattr(self, "_events", None) is not None:
-            self._events.close()
+        events: Events | None = getattr(self, "_events", None)
+        if events is not None:
+            events.close()
