@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import re
 import sys
 import time
 import urllib.error
@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from .process import free_port, kill_all
+from .process import kill_all, spawn
 
 KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
 """Credentials, of any kind, for a boto3 client."""
@@ -20,20 +20,26 @@ KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Its URL; `folder` takes its log."""
-    port = free_port()
+    log = folder / "log"
     program = Path(sys.executable).parent / "moto_server"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "-p", str(port)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 240
-        try:
-            while True:
-                try:
-                    urllib.request.urlopen(url, timeout=5).close()
-                    break
-                except (OSError, urllib.error.URLError):
-                    assert process.poll() is None and time.monotonic() < deadline, "moto_server did not start"
-                    time.sleep(0.1)
-            yield url
-        finally:
-            kill_all(process)
+    process = spawn([program, "-p", "0"], log, as_server_user=False)
+    deadline = time.monotonic() + 240
+    try:
+        while not (url := _url(log)):
+            assert process.poll() is None and time.monotonic() < deadline, f"moto did not start:\n{log.read_text()}"
+            time.sleep(0.1)
+        yield url
+    finally:
+        kill_all(process)
+
+
+def _url(log: Path) -> str:
+    """ "" until it answers at the port that the system gave it."""
+    found = re.search(r"Running on (http://[\d.:]+)\n", log.read_text())
+    if found is None:
+        return ""
+    try:
+        urllib.request.urlopen(found[1], timeout=5).close()
+    except (OSError, urllib.error.URLError):
+        return ""
+    return found[1]

@@ -1,4 +1,4 @@
-"""A way to a store on which things go wrong: answers of 500 and 503, cut connections, half answers."""
+"""A way to a store where things go wrong: answers of 429, 500 and 503, cut connections, half answers, none at all."""
 
 from __future__ import annotations
 
@@ -11,20 +11,32 @@ from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KINDS = ("503", "500", "cut", "half", "none", "none", "none")
+KINDS = ("503", "500", "429", "cut", "half")
+REFUSED = {"503": "SlowDown", "500": "InternalError", "429": "TooManyRequests"}
 _PASSED = ("etag", "content-type", "last-modified", "content-range", "date", "accept-ranges")
 
 
 class Faults:
-    """What happened to requests, by kind. `calm`: nothing goes wrong any more."""
+    """What happened to requests, by kind: of nine in a row each kind happens to one. `silent`: so many get no answer
+    until the client gives up. `calm`: nothing goes wrong any more."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, silent: int = 0) -> None:
         self._choose = random.Random(seed)
+        self._left: list[str] = []
+        self._silent = silent
         self.happened: Counter[str] = Counter()
         self.calm = False
+        self.over = threading.Event()
 
     def next(self) -> str:
-        kind = "none" if self.calm else self._choose.choice(KINDS)
+        if self.calm:
+            return "none"
+        if not self._left:
+            self._left = [*KINDS, *["none"] * 4]
+            self._choose.shuffle(self._left)
+        kind = self._left.pop()
+        if kind == "none" and self._silent:
+            self._silent, kind = self._silent - 1, "silent"
         self.happened[kind] += 1
         return kind
 
@@ -39,11 +51,12 @@ def between(url: str, faults: Faults) -> Iterator[str]:
         def answer(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
             kind = faults.next()
-            if kind == "cut":
+            if kind == "silent":
+                faults.over.wait()
+            if kind in ("cut", "silent"):
                 self.close_connection = True
                 return
-            if kind in ("500", "503"):
-                name = "SlowDown" if kind == "503" else "InternalError"
+            if name := REFUSED.get(kind):
                 self.reply(int(kind), {"Content-Type": "application/xml"},
                            f"<Error><Code>{name}</Code><Message>{kind}</Message></Error>".encode())  # fmt: skip
                 return
@@ -85,6 +98,7 @@ def between(url: str, faults: Faults) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        faults.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

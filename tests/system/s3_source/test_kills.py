@@ -21,7 +21,7 @@ from .store import Store
 pytestmark = pytest.mark.system
 
 OBJECTS = 150
-KILLS = 10
+KILLS = 8
 
 
 class Writer(threading.Thread):
@@ -34,7 +34,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         for number in range(OBJECTS):
-            size = 60_000 if number % 50 == 7 else self._choose.randrange(1, 800)
+            size = 45_000 if number % 75 == 7 else self._choose.randrange(1, 800)
             lines = [f"object {number} line {n} {'x' * 80}" for n in range(size)]
             data = "\n".join(lines).encode()
             packed = self._choose.random() < 0.4
@@ -54,7 +54,7 @@ def test_each_row_once(store: Store, tmp_path: Path) -> None:
     connector = {
         "name": "objects", "connector.class": "S3Source", "path": f"s3://{store.bucket}/in", "topic": "objects",
         "format": "lines", "tasks.max": "2", "s3.poll.interval.ms": "100", "listing.full.interval.ms": "1000",
-        "remember.ms": "2000", "record.batch.max.size": "300", "value.converter": "StringConverter",
+        "remember.ms": "5000", "record.batch.max.size": "300", "value.converter": "StringConverter",
         "restart.backoff.initial.ms": "20", "restart.backoff.max.ms": "200", "restart.max.attempts": "-1",
         **store.options,
     }  # fmt: skip

@@ -43,7 +43,7 @@ def test_from_any_row_on(store: Store, format: str) -> None:
     store.put("in/b/c", content(format))
     store.put("in/empty", b"" if format in ("lines", "jsonl", "csv") else content(format))
     types = {"types": "id:int32, name:string"} if format == "csv" else {}
-    options = {"format": format, "record_batch_max_size": 4, **types}
+    options = {"format": format, "record_batch_max_size": 9, **types}
     driver = S3Driver(store, **options).start()
     while len(driver.log) < 50:
         driver.one_batch().die().start()
