@@ -18,6 +18,7 @@ from headwater.worker.api import (
     Retriable,
     Source,
     TaskContext,
+    TopicSettings,
 )
 
 from .events import Events
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 OBJECTS_AT_ONCE = 200
 PROGRESS_EVERY_S = 2.0
+_KEPT = TopicSettings(config={"cleanup.policy": "delete", "retention.ms": "-1"})
 
 
 class S3Source(Source):
@@ -53,6 +55,7 @@ class S3Source(Source):
             raise Fatal(
                 f"a stored position cannot be read: {error}. Store a right one with `headwater offsets`"
             ) from error
+        self._own_times = mode(values) == VIEW or bool(values["timestamp.field"])
         self._on_change: str = values["on.change"]
         url: str = values["sqs.url"]
         self._events = Events(make_queue_client(values, url), url, name) if url else None
@@ -86,6 +89,10 @@ class S3Source(Source):
             self._caught_up, self._objects_told = True, self._objects_read
         self._context.stopping.wait(max(0.0, min(timeout_s, self._finding.pause_s)))
         return None
+
+    def topic(self, name: str) -> TopicSettings:
+        """Retention goes by the records' times: where they are of old, it would delete what has just been read."""
+        return _KEPT if self._own_times else TopicSettings()
 
     def _take(self, found: Sequence[Found]) -> None:
         for each in found:

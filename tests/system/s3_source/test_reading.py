@@ -65,6 +65,7 @@ def test_keys_and_times_of_fields(moto_store: Store) -> None:
     assert [(record.key, record.timestamp_ms) for record in driver.log] == [
         ({"id": 1}, 1_767_322_445_000), ({"id": 2}, 1_767_323_045_000), ({"id": 3}, None)
     ]  # fmt: skip
+    assert driver.source.topic("t").config["retention.ms"] == "-1"  # it would go by those times
     driver.die()
 
 
