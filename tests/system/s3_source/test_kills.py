@@ -50,6 +50,7 @@ class Writer(threading.Thread):
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("store", ["versitygw", pytest.param("moto", marks=pytest.mark.long)], indirect=True)
 def test_each_row_once(store: Store, tmp_path: Path) -> None:
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
     print(f"CHAOS_SEED={seed}")

@@ -42,11 +42,11 @@ while not any(progress.caught_up for progress in driver.progress):
 print(json.dumps([rows, most() - before]))
 """
 MB = 1024 * 1024
-CAP = 20 * MB
+CAP = 16 * MB
 TIMES = 10
 
 
-@pytest.mark.parametrize("format", ["lines", "parquet"])
+@pytest.mark.parametrize("format", ["lines", pytest.param("parquet", marks=pytest.mark.long)])
 def test_an_object_ten_times_the_cap(
     gateway_store: Store, tmp_path: Path, format: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
