@@ -119,7 +119,7 @@ def test_a_hundred_thousand_objects(s3: S3Server, gateway_store: Store, capsys: 
     with capsys.disabled():
         print("\n" + "\n".join(said))
     assert driver.lines == ["1000", "10000", "100000"]
-    assert requests[100_000] <= requests[1_000] + 1
+    assert max(requests.values()) <= 6  # folders, with that above them; where all is slow, not each is due at each poll
     assert len(driver.stored) <= 4
 
 
