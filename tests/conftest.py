@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.servers import kafka as kafka_servers
+from tests.servers import moto as moto_servers
 from tests.servers import s3 as s3_servers
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer, running
@@ -110,6 +111,13 @@ def s3() -> Iterator[S3Server]:
     """An S3 service; tests share it and use buckets of their own. Who kills one starts one."""
     with s3_servers.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Another implementation of S3, which has queues as well: `moto_server`. Its URL."""
+    with moto_servers.running(tmp_path_factory.mktemp("moto")) as url:
+        yield url
 
 
 @pytest.fixture

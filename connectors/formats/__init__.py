@@ -3,6 +3,7 @@
 from .compression import codec_of, decompressed, missing
 from .contract import START, BadRow, Content, Format, Place, Row, Unreadable
 from .options import FORMAT_OPTIONS, format_problems, lacking, make_format
+from .row_batches import KeyFields, RowBatches
 
 __all__ = [
     "FORMAT_OPTIONS",
@@ -10,8 +11,10 @@ __all__ = [
     "BadRow",
     "Content",
     "Format",
+    "KeyFields",
     "Place",
     "Row",
+    "RowBatches",
     "Unreadable",
     "codec_of",
     "decompressed",

@@ -35,17 +35,20 @@ class Parquet:
 def _rows(file: Any, start: Place) -> Iterator[Row]:
     import pyarrow as pa
 
-    from .arrow_schema import column, steps
+    from .arrow_schema import steps
+    from .connect_names import restored
 
     shape = _shape(file)
     if start.shape and start.shape != shape:
         raise Unreadable(f"it was replaced after {start.row} rows of it had been read. To read the new one from its "
                          "beginning, reset its offset")  # fmt: skip
     fields = [*file.schema_arrow]
-    columns = [column(field) for field in fields]
-    schema = struct({field.name: found.schema for field, found in zip(fields, columns, strict=True)})
+    found = [restored(field) for field in fields]
+    columns = [each.column for each in found]
+    converted = [(field.name, each.convert) for field, each in zip(fields, found, strict=True) if each.convert]
+    schema = struct({field.name: each.schema for field, each in zip(fields, columns, strict=True)})
     first = pa.schema([pa.field(field.name, steps(field.type)) for field in fields])
-    second = pa.schema([pa.field(field.name, found.cast) for field, found in zip(fields, columns, strict=True)])
+    second = pa.schema([pa.field(field.name, each.cast) for field, each in zip(fields, columns, strict=True)])
     at = 0
     for group in range(file.num_row_groups):
         count = file.metadata.row_group(group).num_rows
@@ -56,6 +59,9 @@ def _rows(file: Any, start: Place) -> Iterator[Row]:
             skip, size = max(0, start.row - at), batch.nbytes // max(1, batch.num_rows)
             table = pa.Table.from_batches([batch]).slice(skip).cast(first).cast(second)
             for number, value in enumerate(table.to_pylist(maps_as_pydicts="strict"), at + skip + 1):
+                for name, convert in converted:
+                    if value[name] is not None:
+                        value[name] = convert(value[name])
                 yield Row(value, schema, number, Place(0, number, number, shape), size)
             at += batch.num_rows
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import boto3
 import pyarrow.dataset as ds
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -21,8 +22,12 @@ from headwater.worker.api import TopicPartition as LogPartition
 from headwater.worker.log import open_log
 from tests.conftest import Database
 from tests.servers import kafka
+from tests.servers.moto import KEYS
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import MemberProcess, WorkerProcess
+from tests.system.parquet_sink.task import Task as ViewTask
+from tests.system.parquet_sink.task import values as view_values
+from tests.system.postgres_sink.records import Topic
 from tests.topic_contents import on_broker, on_embedded_log
 
 pytestmark = pytest.mark.system
@@ -37,13 +42,15 @@ INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
 FILES = {"files-csv.yaml", "files-logs.yaml", "file-stream-source.yaml", "file-stream-sink.yaml"}
 TOPICS = {"kafka-move.yaml", "kafka-repartition.yaml", "kafka-latest.yaml", "kafka-migrate.yaml", "kafka-sink.yaml"}
+BUCKETS = {"s3-objects.yaml", "s3-queue.yaml", "s3-restore.yaml"}
 WORKERS = {"kafka": "worker-kafka.yaml", "cluster": "worker.yaml"}
 """By what they need, or make."""
 
 
 def test_every_config_is_run() -> None:
     found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
-    assert found == {*CONNECTORS, *FILES, *TOPICS, *WORKERS.values()}, "run the new file in a test, and name it above"
+    run = {*CONNECTORS, *FILES, *TOPICS, *BUCKETS, *WORKERS.values()}
+    assert found == run, "run the new file in a test, and name it above"
 
 
 @pytest.fixture
@@ -238,6 +245,44 @@ def write(bootstrap: str, topic: str, partitions: int, records: list[tuple[bytes
 
 def read(bootstrap: str, topic: str) -> list[tuple[bytes, bytes | None]]:
     return [(m.key(), m.value()) for m in on_broker(bootstrap, topic)]
+
+
+def test_objects_become_topics(moto: str, tmp_path: Path) -> None:
+    client, queues = (boto3.client(service, endpoint_url=moto, **KEYS) for service in ("s3", "sqs"))
+    bucket = f"configs-{os.getpid()}"
+    client.create_bucket(Bucket=bucket)
+    queue = queues.create_queue(QueueName=bucket)["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    told = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+    row = '{"id": %d, "placed_at": "2026-01-02T03:04:05Z", "total": 1.25}'
+    client.put_object(Bucket=bucket, Key="in/1.jsonl", Body="\n".join(row % n for n in range(50)).encode())
+    client.put_object(Bucket=bucket, Key="in/_temporary", Body=b"no JSON")
+    access = {"store_url": moto, "aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    view = view_values(f"s3://{bucket}/view", metadata_columns="key, version, headers", **access)
+    orders = Topic(flat=True)
+    with ViewTask(view) as task:
+        task.put(*(orders.put({"id": n, "name": "a", "qty": n}, version=n + 1) for n in range(20)))
+    env = {"AWS_ENDPOINT_URL": moto, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
+           "AWS_DEFAULT_REGION": "us-east-1", "S3_PATH": f"s3://{bucket}/in", "SQS_URL": queue,
+           "S3_VIEW": f"s3://{bucket}/view"}  # fmt: skip
+    worker = WorkerProcess([CONFIGS / name for name in sorted(BUCKETS)], tmp_path / "data", env)
+    for command in ("lint", "check"):
+        done = worker.command(command, *map(str, worker.files))
+        assert done.returncode == 0, done.stdout + done.stderr
+    client.delete_object(Bucket=bucket, Key="in/_temporary")  # which the second connector would take for JSON
+    try:
+        worker.start()
+        client.put_object(Bucket=bucket, Key="in/2.jsonl", Body="\n".join(row % n for n in range(50, 80)).encode())
+        wait_for(lambda: len(on_the_log(worker.data, "bucket-orders")) == 80)
+        wait_for(lambda: len(on_the_log(worker.data, "bucket-events")) == 80)
+        wait_for(lambda: len(on_the_log(worker.data, "restored.shop.public.orders")) == 20)
+    finally:
+        worker.stop()
+    found = [json.loads(value or b"")["payload"] for value in on_the_log(worker.data, "restored.shop.public.orders")]
+    assert found == [{"id": n, "name": "a", "qty": n} for n in range(20)]
+    found = [json.loads(value or b"")["payload"]["id"] for value in on_the_log(worker.data, "bucket-orders")]
+    assert sorted(found) == list(range(80))
 
 
 def on_the_log(data: Path, topic: str) -> list[bytes | None]:

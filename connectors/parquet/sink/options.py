@@ -28,8 +28,8 @@ PARTITIONERS: Final = {
     "hourly": "hourly", "hourlypartitioner": "hourly",
 }  # fmt: skip
 EXTRACTORS: Final = ("Record", "RecordField")
-EXTRAS: Final = ("key", "version")
-"""Columns of a change log that `metadata.columns` adds, as `__key` and `__version`."""
+EXTRAS: Final = ("key", "version", "headers")
+"""Columns of a change log that `metadata.columns` adds, as `__key`, `__version` and `__headers`."""
 
 
 def partitioner(values: Values) -> str:
@@ -76,7 +76,8 @@ _CONTENT: Final = (
            doc="Tombstones in a change log (Confluent's default is fail). write: a row with the key's columns and "
            "`__deleted`. In a latest state a tombstone deletes."),
     Option("metadata.columns", OptionType.LIST, [], "Further columns of a change log, beside `__topic`, `__partition`, "
-           "`__offset` and `__timestamp`: key (`__key`, JSON), version (`__version`).", validate=_columns,
+           "`__offset` and `__timestamp`: key (`__key`, JSON), version (`__version`), headers (`__headers`, JSON): "
+           "what S3Source needs to restore records from the view.", validate=_columns,
            group="content"),
     Option("table.name.format", default="${topic}", validate=_table_format, group="content",
            doc="Name of a topic's table: its folder, and its name in current.json."),
@@ -136,9 +137,9 @@ _REFUSED: Final = (
     Unsupported("file.delim", "names of files belong to Headwater", harmless=("+",)),
     Unsupported("filename.offset.zero.pad.width", "names of files belong to Headwater", harmless=("10",)),
     Unsupported("store.kafka.keys", "use metadata.columns: key", harmless=("false",)),
-    Unsupported("store.kafka.headers", "headers are not stored", harmless=("false",)),
+    Unsupported("store.kafka.headers", "use metadata.columns: headers", harmless=("false",)),
     Unsupported("keys.format.class", "use metadata.columns: key"),
-    Unsupported("headers.format.class", "headers are not stored"),
+    Unsupported("headers.format.class", "use metadata.columns: headers"),
     Unsupported("schema.cache.size", _ALWAYS, harmless=("1000", "50")),
     Unsupported("retry.backoff.ms", "set errors.retry.timeout and errors.retry.delay.max.ms", harmless=("5000",)),
     Unsupported("shutdown.timeout.ms", _ALWAYS, harmless=("3000",)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from headwater.connectors.debezium import names
 from headwater.connectors.debezium.change import change_of
 from headwater.connectors.debezium.envelope import MESSAGE, TRUNCATE, is_envelope
 from headwater.connectors.debezium.placeholder import Placeholder
-from headwater.worker.api import TIMESTAMP, DataError, Record, Schema, Type, Values, primitive
+from headwater.worker.api import TIMESTAMP, DataError, Header, Record, Schema, Type, Values, primitive
 
 from ..columns import Layout, json_text
 from .options import LATEST_STATE
@@ -30,6 +30,7 @@ OP: Final = "__op"
 DELETED: Final = "__deleted"
 KEY: Final = "__key"
 VERSION: Final = "__version"
+HEADERS: Final = "__headers"
 VALUE: Final = "value"
 """The column of a value that is no struct."""
 COORDINATES: Final = (TOPIC, PARTITION, OFFSET)
@@ -46,7 +47,11 @@ _ALWAYS: Final = {
     TIME: primitive(Type.INT64, optional=True, name=TIMESTAMP, version=1),
 }
 _TOASTABLE: Final = frozenset((Type.STRING, Type.BYTES, Type.ARRAY, Type.MAP))
-_EXTRAS: Final = {"key": (KEY, _TEXT), "version": (VERSION, primitive(Type.INT64, optional=True))}
+_EXTRAS: Final = {
+    "key": (KEY, _TEXT),
+    "version": (VERSION, primitive(Type.INT64, optional=True)),
+    "headers": (HEADERS, _TEXT),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +135,7 @@ class Rows:
         made[TOPIC] = record.origin or record.topic
         made[PARTITION], made[OFFSET], made[TIME] = record.partition, record.offset, record.timestamp_ms
         for name, _ in self._extras:
-            made[name] = record.version if name == VERSION else _key_json(record)
+            made[name] = _EXTRA_OF[name](record)
         return made
 
     # --- a latest state
@@ -233,3 +238,25 @@ def _at(key: Any, field: str) -> Any:
 
 def _key_json(record: Record) -> str | None:
     return None if record.key is None else json_text(record.key)
+
+
+def _headers_json(record: Record) -> str | None:
+    """`[{"name", "value", "type"}]`; `type`: of a primitive. Bytes are base64."""
+    if not record.headers:
+        return None
+    return json_text([_header(header) for header in record.headers])
+
+
+def _header(header: Header) -> dict[str, Any]:
+    made = {"name": header.name, "value": header.value}
+    if header.schema is None:
+        return made | ({"type": Type.BYTES.value} if isinstance(header.value, bytes) else {})
+    nested = header.schema.type in (Type.ARRAY, Type.MAP, Type.STRUCT)
+    return made if nested else made | {"type": header.schema.type.value}
+
+
+_EXTRA_OF: Final[Mapping[str, Callable[[Record], Any]]] = {
+    KEY: _key_json,
+    VERSION: lambda record: record.version,
+    HEADERS: _headers_json,
+}

@@ -13,13 +13,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from headwater.connectors.object_store import code, make_client, s3_errors, status
 from headwater.worker.api import Retriable, Values
 
 from .contract import FileInfo, Output
 from .paths import checked, checked_folder
 from .probing import probe
-from .s3_client import encryption, make_client
-from .s3_errors import code, s3_errors, status
 from .s3_input import S3Input
 from .s3_output import S3Output, content_md5
 
@@ -156,3 +155,9 @@ def _client_error(wrong: dict[str, Any]) -> Exception:
 
     error: Exception = ClientError({"Error": wrong}, "DeleteObjects")
     return error
+
+
+def encryption(values: Values) -> dict[str, str]:
+    """Arguments for every request that makes an object."""
+    found = {"ServerSideEncryption": values["s3.ssea.name"], "SSEKMSKeyId": values["s3.sse.kms.key.id"]}
+    return {name: value for name, value in found.items() if value}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any, Final
 
-from .s3_errors import code, s3_errors, status
+from headwater.connectors.object_store import code, fetch, s3_errors, status
 
 TAIL: Final = 4 * 1024 * 1024
 """Bytes fetched at once from the end, where a Parquet file says what it holds; a file not larger needs one request."""
-_TRIES: Final = 3
 
 
 class S3Input(io.RawIOBase):
@@ -29,7 +28,7 @@ class S3Input(io.RawIOBase):
 
         with s3_errors("read", self._url):
             try:
-                self._tail, answer = self._fetch(f"bytes=-{TAIL}")
+                self._tail, answer = fetch(self._client, self._arguments, f"bytes=-{TAIL}")
             except ClientError as error:
                 if code(error) in ("NoSuchKey", "404"):
                     raise FileNotFoundError(f"there is no {self._url}") from error
@@ -40,20 +39,6 @@ class S3Input(io.RawIOBase):
         self._size = int(total) if total.isdigit() else len(self._tail)
         self._tail_start = self._size - len(self._tail)
         self._arguments["IfMatch"] = answer["ETag"]
-
-    def _fetch(self, span: str) -> tuple[bytes, dict[str, Any]]:
-        """A connection that breaks within a body is not seen by the client's own retries."""
-        from botocore.exceptions import BotoCoreError
-
-        tries = 0
-        while True:
-            answer = self._client.get_object(**self._arguments, Range=span)
-            try:
-                return answer["Body"].read(), answer
-            except BotoCoreError:
-                tries += 1
-                if tries == _TRIES:
-                    raise
 
     def readable(self) -> bool:
         return True
@@ -77,7 +62,7 @@ class S3Input(io.RawIOBase):
             data = self._tail[start - self._tail_start : end - self._tail_start]
         else:
             with s3_errors("read", self._url):
-                data = self._fetch(f"bytes={start}-{end - 1}")[0]
+                data = fetch(self._client, self._arguments, f"bytes={start}-{end - 1}")[0]
         self._at = start + len(data)
         return data
 

@@ -7,9 +7,8 @@ import contextlib
 import hashlib
 from typing import Any, Final
 
+from headwater.connectors.object_store import s3_errors
 from headwater.worker.api import Fatal, HeadwaterError
-
-from .s3_errors import s3_errors
 
 _MOST_PARTS: Final = 10_000
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,31 +11,9 @@ import boto3
 import pytest
 
 from headwater.connectors.parquet.storage import STORAGE_OPTIONS, Storage, open_storage
-from tests.servers.process import free_port, kill_all
 from tests.servers.s3 import S3Server
 
 Config = dict[str, str]
-
-
-@pytest.fixture(scope="session")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Another implementation of S3: `moto_server`. Its URL."""
-    port = free_port()
-    log = (tmp_path_factory.mktemp("moto") / "log").open("wb")
-    program = Path(sys.executable).parent / "moto_server"
-    process = subprocess.Popen([program, "-p", str(port)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 240
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            break
-        except (OSError, urllib.error.URLError):
-            assert process.poll() is None and time.monotonic() < deadline, "moto_server did not start"
-            time.sleep(0.1)
-    yield url
-    kill_all(process)
-    log.close()
 
 
 def s3_config(s3: S3Server, bucket: str, prefix: str = "views/shop") -> Config:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from headwater.connectors.object_store import s3_errors
 from headwater.connectors.parquet.storage import LocalStorage, Storage, local
 from headwater.connectors.parquet.storage.local_errors import file_errors
-from headwater.connectors.parquet.storage.s3_errors import s3_errors
 from headwater.worker.api import Fatal, Retriable
 from tests.servers.s3 import S3Server, running
 

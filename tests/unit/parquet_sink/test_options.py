@@ -30,7 +30,7 @@ def test_a_path_is_enough() -> None:
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"path_format": "YYYY/WW"}, "path.format"),
         ({"table_name_format": "${schema}"}, "table.name.format"),
-        ({"metadata_columns": "headers"}, "metadata.columns"),
+        ({"metadata_columns": "partition"}, "metadata.columns"),
         ({"format_class": "io.confluent.connect.s3.format.avro.AvroFormat"}, "format.class"),
         ({"store_kafka_headers": "true"}, "store.kafka.headers"),
         ({"parquet_codec": "lzo"}, "parquet.codec"),

@@ -1,7 +1,8 @@
-"""The boto3 client of a view, from the view's options."""
+"""boto3 clients from a connector's options: for S3, and for the queue that tells of its objects."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -12,12 +13,27 @@ READ_TIMEOUT_S: Final = 30
 
 
 def make_client(values: Values) -> Any:
-    """Raises `Fatal` where boto3 is not installed. Threads may share the client."""
+    """A client of S3; `values`: of a plugin whose options contain `ACCESS_OPTIONS`.
+
+    Raises `Fatal` where boto3 is not installed. Threads may share the client.
+    """
+    return _client("s3", values, values["store.url"] or None, values["s3.region"] or None)
+
+
+def make_queue_client(values: Values, queue_url: str) -> Any:
+    """The same of SQS, at the host that is part of the queue's URL."""
+    parts = urlsplit(queue_url)
+    named = re.match(r"sqs\.([a-z0-9-]+)\.amazonaws\.", parts.netloc)
+    region = named[1] if named else values["s3.region"] or None
+    return _client("sqs", values, f"{parts.scheme}://{parts.netloc}", region)
+
+
+def _client(service: str, values: Values, endpoint: str | None, named_region: str | None) -> Any:
     try:
         import boto3
         from botocore.config import Config
     except ImportError as error:
-        raise Fatal("A view on S3 needs boto3: pip install 'headwater[s3]'") from error
+        raise Fatal("S3 needs boto3: pip install 'headwater[s3]'") from error
     path_style = values["s3.path.style.access.enabled"]
     if path_style is None:
         path_style = bool(values["store.url"])
@@ -37,16 +53,10 @@ def make_client(values: Values) -> Any:
     session = boto3.Session(
         aws_access_key_id=values["aws.access.key.id"] or None,
         aws_secret_access_key=values["aws.secret.access.key"] or None,
-        region_name=values["s3.region"] or None,
+        region_name=named_region,
     )
     region = session.region_name or "us-east-1"
-    return session.client("s3", region_name=region, endpoint_url=values["store.url"] or None, config=config)
-
-
-def encryption(values: Values) -> dict[str, str]:
-    """Arguments for every request that makes an object."""
-    found = {"ServerSideEncryption": values["s3.ssea.name"], "SSEKMSKeyId": values["s3.sse.kms.key.id"]}
-    return {name: value for name, value in found.items() if value}
+    return session.client(service, region_name=region, endpoint_url=endpoint, config=config)
 
 
 def _proxy(values: Values) -> str:
