@@ -1,0 +1,21 @@
+"""The form of a document that verification compares: from a record, and from what the server gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from headwater.worker.api import digest
+
+
+def document_digest(document: Mapping[str, Any]) -> int:
+    """128 bits, of fields in the order of their names; a field that is null counts as one that is not there."""
+    present = {name: value for name, value in document.items() if value is not None}
+    return digest(orjson.dumps(present, option=orjson.OPT_SORT_KEYS))
+
+
+def shown(document: Mapping[str, Any]) -> str:
+    """For people."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
