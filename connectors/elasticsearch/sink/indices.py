@@ -55,10 +55,6 @@ class Indices:
         if self._aliases.publish(generation, self._parts.values()):
             self._published = frozenset(self._parts)
 
-    def look_again(self) -> None:
-        """After a swap, which this task was not told of, names may stand elsewhere."""
-        self._published = frozenset()
-
     def _generation(self) -> GenerationState:
         found = next((g for g in self._state.list() if g.number == self._number), None)
         if found is None:
