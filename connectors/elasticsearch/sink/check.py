@@ -40,7 +40,9 @@ def _server(client: Client, values: Values) -> Finding:
     about = client.request("GET", "/")["version"]
     distribution, number = about.get("distribution", ELASTICSEARCH), str(about["number"])
     if distribution != values["distribution"]:
-        return Finding("error", "server", f"{shown(values)} is {distribution} {number}", f"distribution: {distribution}")
+        return Finding(
+            "error", "server", f"{shown(values)} is {distribution} {number}", f"distribution: {distribution}"
+        )
     major, minor = (int(part) for part in number.split(".")[:2])
     oldest = OLDEST[distribution]
     if (major, minor) < oldest:

@@ -9,7 +9,7 @@ from headwater.worker.api import Features, Finding, Problem, Sink, SinkConnector
 from ..client import connection_problems
 from .check import findings
 from .generations import ElasticsearchGenerations
-from .options import NO_STREAM, OPTIONS, UPSERT
+from .options import DELETE, NO_STREAM, OPTIONS, UPSERT
 from .sink import ElasticsearchSink
 
 
@@ -36,10 +36,10 @@ class ElasticsearchSinkConnector(SinkConnector):
 def _writing(values: Values) -> Iterator[Problem]:
     if values.get("write.method") == UPSERT and values.get("key.ignore"):
         yield Problem("write.method", "upsert needs documents by key", "remove key.ignore: true", UPSERT)
-    if values.get("key.ignore") and values.given("behavior.on.null.values"):
-        if values.get("behavior.on.null.values") == "delete":
-            hint = "a document for each record cannot be deleted by key"
-            yield Problem("behavior.on.null.values", "has no meaning with key.ignore: true", hint, "delete")
+    nulls = "behavior.on.null.values"
+    if values.get("key.ignore") and values.given(nulls) and values.get(nulls) == DELETE:
+        hint = "a document for each record cannot be deleted by key"
+        yield Problem(nulls, "has no meaning with key.ignore: true", hint, DELETE)
 
 
 def _streams(values: Values) -> Iterator[Problem]:

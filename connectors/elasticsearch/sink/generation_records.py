@@ -13,15 +13,15 @@ from headwater.worker.api import Fatal, Fenced, TopicPartition
 from ..client import Busy, Client, answered
 from .names import write_alias
 
-HEADER, OFFSET = "header", "offset"
-"""Kinds of versions; a generation's index knows one."""
+HEADER, OFFSET, EACH = "header", "offset", "each"
+"""Kinds of versions; an index knows one. EACH: none, for each record has a document of its own."""
 _PAGE: Final = 1000
 _CONFLICTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`name`: what readers call it. `versions`: HEADER, OFFSET, or "" as long as nothing was written."""
+    """`name`: what readers call it. `versions`: HEADER, OFFSET, EACH, or "" as long as nothing was written."""
 
     name: str
     index: str
@@ -104,9 +104,7 @@ class GenerationRecords:
             )
         return replace(held, topic_id=held.topic_id or topic_id, owner=owner)
 
-    def move(
-        self, first: Mapping[TopicPartition, int], until: Mapping[TopicPartition, int], owner: str
-    ) -> None:
+    def move(self, first: Mapping[TopicPartition, int], until: Mapping[TopicPartition, int], owner: str) -> None:
         """Offsets from `first` to `until`. Raises `Fenced` where another task owns one, or it stands elsewhere."""
         places = {_offset_place(tp): tp for tp in until}
         wanted = {}

@@ -48,9 +48,7 @@ class ElasticsearchGenerations:
             rows, size = self._sizes(parts)
             names = tuple(sorted(part.name for part in parts))
             created_ms = int(state.meta["created_ms"])
-            found.append(
-                GenerationInfo(state.number, state.current, state.complete, created_ms, names, rows, size)
-            )
+            found.append(GenerationInfo(state.number, state.current, state.complete, created_ms, names, rows, size))
         return found
 
     def preflight(self, samples: Mapping[str, Record]) -> Findings:
@@ -139,9 +137,9 @@ class ElasticsearchGenerations:
             return 0, 0
         try:
             params = {"ignore_unavailable": "true", "expand_wildcards": "all"}
-            answer: Mapping[str, Any] = answered(
-                self._opened(), "GET", f"/{indices}/_stats/docs,store", params=params
-            ) or {}
+            answer: Mapping[str, Any] = (
+                answered(self._opened(), "GET", f"/{indices}/_stats/docs,store", params=params) or {}
+            )
         except Retriable:
             return None, None
         primaries = answer.get("_all", {}).get("primaries", {})

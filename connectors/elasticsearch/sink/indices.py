@@ -10,7 +10,7 @@ from headwater.worker.api import DataError, Fatal, Fenced, Values
 from ..client import Client, Refusal, answered
 from .aliases import Aliases
 from .documents import Plan
-from .generation_records import HEADER, OFFSET, GenerationRecords, Part
+from .generation_records import EACH, HEADER, OFFSET, GenerationRecords, Part
 from .kinds import Definition
 from .mappings import missing, whole_mapping
 from .names import physical_name, write_alias
@@ -34,14 +34,14 @@ class Indices:
     def ready(self, plan: Plan, versions: str) -> str:
         """The alias to write to. Makes the index or its new fields where they are missing.
 
-        `versions`: HEADER, OFFSET or "", what the record has. Raises `DataError` for fields that the index cannot
+        `versions`: HEADER, OFFSET or EACH, what the record has. Raises `DataError` for fields that the index cannot
         hold, `Fatal` where versions are mixed.
         """
         part = self._parts.get(plan.part) or self._opened(plan)
         if plan not in self._ready:
             self._grow(part, plan)
             self._ready.add(plan)
-        if versions and versions != part.versions:
+        if versions != part.versions:
             part = self._with_versions(part, versions)
         return write_alias(part.index)
 
@@ -68,6 +68,11 @@ class Indices:
             self._records.add_part(part)
         about = answered(self._client, "GET", f"/{part.index}")
         if about is None:
+            if part.versions:
+                raise Fatal(
+                    f"the index {part.index} is gone, which the view {self._view} had written to: somebody deleted it. "
+                    "Nothing was changed. Rebuild the view: `headwater rebuild`"
+                )
             self._create(part, plan)
             about = self._client.request("GET", f"/{part.index}")
         mapping = about[part.index]["mappings"]
@@ -111,7 +116,7 @@ class Indices:
     def _with_versions(self, part: Part, versions: str) -> Part:
         kept = self._records.set_versions(part.name, versions)
         if kept != versions:
-            what = {HEADER: "the header headwater.version", OFFSET: "their offset"}
+            what = {HEADER: "the header headwater.version", OFFSET: "their offset", EACH: "nowhere"}
             raise Fatal(
                 f"records for {part.name} have versions from {what[versions]}, those before had them from "
                 f"{what[kept]}: these cannot be compared. Nothing was written. Read topics of one kind, or rebuild the "
@@ -126,5 +131,3 @@ def finish_index(client: Client, values: Values, index: str) -> None:
     interval = json_option(values, "index.settings").get("refresh_interval")
     if answered(client, "PUT", f"/{index}/_settings", {"index": {"refresh_interval": interval}}) is not None:
         answered(client, "POST", f"/{index}/_refresh")
-
-

@@ -10,7 +10,7 @@
 | BYTES | binary | base64 |
 | Decimal of at most 15 digits | scaled_float of its scale | number |
 | any other Decimal, VariableScaleDecimal | double | text with all its digits: searched as the nearest double |
-| Date, IsoDate; Timestamp, ZonedTimestamp and their like | date | ISO 8601, with all its digits: searched by millisecond |
+| Date, IsoDate; Timestamp, ZonedTimestamp and their like | date | ISO 8601 with all digits: searched by millisecond |
 | MicroDuration, NanoDuration | long | number |
 | Json | stored, not searchable, or flattened | the JSON itself |
 | ARRAY | as its items | list |

@@ -102,8 +102,8 @@ _INDICES: Final = (
            group="indices"),
     Option("string.mapping", default=TEXT_KEYWORD, choices=(TEXT_KEYWORD, TEXT, KEYWORD), group="indices",
            doc="What texts become: text with a keyword below it (`name.keyword`), text, or keyword."),
-    Option("keyword.fields", OptionType.LIST, [], "Regular expressions for `field` or `topic:field`: these are keyword. "
-           "Fields of the key always are.", validate=_patterns, group="indices"),
+    Option("keyword.fields", OptionType.LIST, [], "Regular expressions for `field` or `topic:field`: these are "
+           "keyword, as fields of the key always are.", validate=_patterns, group="indices"),
     Option("text.fields", OptionType.LIST, [], "Regular expressions for `field` or `topic:field`: these are text.",
            validate=_patterns, group="indices"),
     Option("json.mapping", default=STORED, choices=(STORED, FLATTENED), group="indices",

@@ -14,7 +14,7 @@ from .bulk import Bulk
 from .documents import Change, Document, Plan, encoded, merged
 from .earlier import Earlier, fetch
 from .flights import Flights
-from .generation_records import HEADER, OFFSET
+from .generation_records import EACH, HEADER, OFFSET
 from .operations import Operation, Place
 from .options import UPSERT, is_stream
 from .pending import Pending, stale
@@ -72,13 +72,11 @@ class Writer:
     @property
     def _full(self) -> bool:
         held = self._pending
-        return (
-            len(held) >= self._most or held.held_bytes >= self._most_bytes or held.records >= self._most_records
-        )
+        return len(held) >= self._most or held.held_bytes >= self._most_bytes or held.records >= self._most_records
 
     def _placed(self, changes: Iterable[Change]) -> Iterable[tuple[Place, Change]]:
         for change in changes:
-            kind = "" if change.version is None else OFFSET if change.record.version is None else HEADER
+            kind = EACH if change.version is None else OFFSET if change.record.version is None else HEADER
             try:
                 yield Place(self._targets.ready(change.plan, kind), change.id), change
             except DataError as error:
@@ -149,5 +147,3 @@ class Writer:
         record = operation.record
         self._report(record, DataError(f"{record.where()}: {operation.place.index} refuses the document: {reason}"))
         self.refused.append(record)
-
-

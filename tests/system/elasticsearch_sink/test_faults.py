@@ -179,16 +179,14 @@ def test_tls_and_who_one_is(search: SearchServer, how: str, tmp_path: Path) -> N
                 Task(parsed(gate.url, search.distribution, **options), partition, view=topic.name)
             assert not any(secret in str(caught.value) for secret in ("s3cret", "nope-nope", "a2V5", "b3RoZXI="))
         careless = parsed(gate.url, search.distribution, **right, elastic_https_verify="false")
-        assert [f.level for f in ElasticsearchSinkConnector().check(careless)][0] == "ok"
+        assert ElasticsearchSinkConnector().check(careless)[0].level == "ok"
     assert len(search.documents(topic.name)) == 1
 
 
 def test_the_wrong_server(elasticsearch: SearchServer, opensearch: SearchServer) -> None:
     for server, said in ((elasticsearch, "elasticsearch"), (opensearch, "opensearch")):
         other = "opensearch" if server.distribution == "elasticsearch" else "elasticsearch"
-        (finding,) = [
-            f for f in ElasticsearchSinkConnector().check(parsed(server.url, other)) if f.level == "error"
-        ]
+        (finding,) = [f for f in ElasticsearchSinkConnector().check(parsed(server.url, other)) if f.level == "error"]
         assert said in (finding.message + finding.fix).lower()
 
 
