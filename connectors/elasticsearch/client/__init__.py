@@ -1,6 +1,6 @@
 """Requests to an Elasticsearch or OpenSearch cluster, each by its own client."""
 
-from .contract import Busy, Client, Refusal, answered
+from .contract import Busy, Client, Refusal, answered, path
 from .opening import open_client
 from .options import CONNECTION_OPTIONS, connection_problems, shown
 
@@ -12,5 +12,6 @@ __all__ = [
     "answered",
     "connection_problems",
     "open_client",
+    "path",
     "shown",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 from headwater.worker.api import Fatal, HeadwaterError, Retriable
 
@@ -49,6 +50,11 @@ class Client(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def path(*segments: str) -> str:
+    """Of a request: each segment quoted, since names may hold a % or a letter beyond ASCII."""
+    return "".join(f"/{quote(segment, safe='*,')}" for segment in segments)
 
 
 def refused(status: int, body: Any, where: str) -> HeadwaterError:

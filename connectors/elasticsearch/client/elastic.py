@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ try:
     import elasticsearch
 except ImportError as error:
     raise Fatal("A view in Elasticsearch needs its client: pip install 'headwater[elasticsearch]'") from error
+
+
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # a line for each request otherwise
 
 
 class ElasticClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ try:
     import opensearchpy
 except ImportError as error:
     raise Fatal("A view in OpenSearch needs its client: pip install 'headwater[opensearch]'") from error
+
+
+logging.getLogger("opensearch").setLevel(logging.ERROR)  # a line for each request otherwise
 
 
 class OpenSearchClient:

@@ -58,11 +58,8 @@ CONNECTION_OPTIONS: Final = Options(
     Option("elastic.https.key.file", default="", doc="PEM file with the certificate's key, without a password.",
            group="connection", importance="low"),
     Option("connection.compression", OptionType.BOOLEAN, False, "Compress requests.", group="connection"),
-    Option("connection.timeout.ms", OptionType.INT, 10_000, "How long making a connection may take; counts within "
-           "read.timeout.ms. (Confluent's default is 1000.)", validate=at_least(1), group="connection",
-           importance="low"),
-    Option("read.timeout.ms", OptionType.INT, 60_000, "How long the server may take for an answer. (Confluent's "
-           "default is 3000.)", validate=at_least(1), group="connection"),
+    Option("read.timeout.ms", OptionType.INT, 60_000, "How long the server may take for a connection, and for an "
+           "answer. (Confluent's default is 3000.)", validate=at_least(1), group="connection"),
     Unsupported("elastic.security.protocol", "https in connection.url says the same", harmless=("plaintext", "ssl")),
     Unsupported(_TLS + "truststore.location", _PEM.format("elastic.https.ca.file")),
     Unsupported(_TLS + "truststore.password", _PEM.format("elastic.https.ca.file")),
@@ -78,6 +75,7 @@ CONNECTION_OPTIONS: Final = Options(
     Unsupported(r"proxy\.(host|port|username|password)", "connections through a proxy are not made; put the worker "
                 "where it reaches the cluster", pattern=True),
     Unsupported(r"kerberos\..+", "use connection.username or connection.api.key", pattern=True),
+    Unsupported("connection.timeout.ms", "read.timeout.ms counts for the connection as well", harmless=("1000",)),
     Unsupported("max.connection.idle.time.ms", "an idle connection that was dropped is made again at once; remove the "
                 "option", harmless=("60000",)),
 )  # fmt: skip

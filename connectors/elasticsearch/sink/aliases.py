@@ -11,7 +11,7 @@ from typing import Any
 
 from headwater.worker.api import Fatal
 
-from ..client import Client, Refusal, answered
+from ..client import Client, Refusal, answered, path
 from .generation_records import Part
 from .names import physical_name
 from .state import GenerationState, ViewState
@@ -87,7 +87,7 @@ class Aliases:
                     continue
                 raise Fatal(said_taken(name, strangers))
             actions += [{"remove": {"index": i, "alias": name}} for i in sorted(there) if i != index]
-            if index and index not in there and answered(self._client, "GET", f"/{index}") is not None:
+            if index and index not in there and answered(self._client, "GET", path(index)) is not None:
                 actions.append({"add": {"index": index, "alias": name}})
         return actions
 
@@ -117,13 +117,13 @@ class Aliases:
 
 def holders(client: Client, name: str) -> set[str]:
     """The indices that a public name stands for: none, those of an alias, or itself where it is an index."""
-    answer = answered(client, "GET", f"/{name}/_alias", params={"expand_wildcards": "all"})
+    answer = answered(client, "GET", path(name, "_alias"), params={"expand_wildcards": "all"})
     return set(answer or ())
 
 
 def meta_of(client: Client, index: str) -> Mapping[str, Any]:
     """What Headwater wrote into an index when it made it; empty for those of others."""
-    answer = answered(client, "GET", f"/{index}/_mapping") or {}
+    answer = answered(client, "GET", path(index, "_mapping")) or {}
     found: Mapping[str, Any] = answer.get(index, {}).get("mappings", {}).get("_meta", {}).get("headwater", {})
     return found
 

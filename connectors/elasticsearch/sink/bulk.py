@@ -25,11 +25,12 @@ _MISSING: Final = 404
 
 
 class Bulk:
-    """`stopping`: ends the waiting between tries. Threads may share one."""
+    """Threads may share one. `stopping`: the task is to stop, and nothing is tried again."""
 
     def __init__(self, client: Client, values: Values, stopping: threading.Event) -> None:
         self._client = client
         self._stopping = stopping
+        self._closed = threading.Event()
         self._tries: int = values["max.retries"] + 1
         self._first_pause_s: float = values["retry.backoff.ms"] / 1000
 
@@ -49,12 +50,16 @@ class Bulk:
                 break
             failed = failed + 1 if len(later) == len(left) else 1
             left = later
-            if failed >= self._tries or self._stopping.is_set():
+            if failed >= self._tries or self._stopping.is_set() or self._closed.is_set():
                 raise Busy(f"{len(left)} documents could not be written in {failed} tries: {reason}")
             pause_s = min(self._first_pause_s * 2 ** (failed - 1), LONGEST_PAUSE_S)
             _log.info("%d documents are sent again in %.1f s: %s", len(left), pause_s, reason)
-            self._stopping.wait(pause_s)
+            self._closed.wait(pause_s)
         return rejected
+
+    def close(self) -> None:
+        """What is being sent is not tried again."""
+        self._closed.set()
 
     def _halves(self, operations: Sequence[Operation], error: Refusal) -> list[Rejected]:
         """The request was too large."""

@@ -51,4 +51,5 @@ class Flights:
 
     def close(self) -> None:
         """Waits for requests that are out; their outcome does not matter any more."""
+        self._bulk.close()
         self._executor.shutdown(wait=True, cancel_futures=True)

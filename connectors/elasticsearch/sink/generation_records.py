@@ -10,7 +10,7 @@ import orjson
 
 from headwater.worker.api import Fatal, Fenced, TopicPartition
 
-from ..client import Busy, Client, answered
+from ..client import Busy, Client, answered, path
 from .names import write_alias
 
 HEADER, OFFSET, EACH = "header", "offset", "each"
@@ -139,14 +139,14 @@ class GenerationRecords:
 
     def _documents(self, kind: str) -> Iterator[dict[str, Any]]:
         """None where the index is not there."""
-        if answered(self._client, "POST", f"/{self._index}/_refresh") is None:
+        if answered(self._client, "POST", path(self._index, "_refresh")) is None:
             return
         after: list[Any] = []
         while True:
             body: dict[str, Any] = {"query": {"term": {"kind": kind}}, "size": _PAGE, "sort": [{"place": "asc"}]}
             if after:
                 body["search_after"] = after
-            hits = self._client.request("POST", f"/{self._index}/_search", body)["hits"]["hits"]
+            hits = self._client.request("POST", path(self._index, "_search"), body)["hits"]["hits"]
             yield from (hit["_source"] for hit in hits)
             if len(hits) < _PAGE:
                 return

@@ -16,7 +16,7 @@ from headwater.worker.api import (
     Values,
 )
 
-from ..client import Client, answered, open_client
+from ..client import Client, answered, open_client, path
 from ..client.options import OPENSEARCH
 from .aliases import Aliases
 from .check import findings
@@ -77,6 +77,8 @@ class ElasticsearchGenerations:
             finish_index(self._opened(), self._values, part.index)
 
     def pin(self, number: int) -> PinnedReader:
+        if is_stream(self._values):
+            raise Fatal(f"{self._view} appends to data streams, which are not compared: they hold no versions")
         records = self._state().generation(number)
         if self._generation(number) is None:
             raise Fatal(f"there is no generation {number} of the view {self._view}: rebuild the view")
@@ -104,8 +106,8 @@ class ElasticsearchGenerations:
             raise Fatal(f"generation {number} of {self._view} is the one that readers see: it is not dropped")
         if not is_stream(self._values):
             for part in self._state().generation(number).parts().values():
-                answered(self._opened(), "DELETE", f"/{part.index}")
-        answered(self._opened(), "DELETE", f"/{state.index}")
+                answered(self._opened(), "DELETE", path(part.index))
+        answered(self._opened(), "DELETE", path(state.index))
 
     def close(self) -> None:
         if self._expectation is not None:
@@ -138,7 +140,7 @@ class ElasticsearchGenerations:
         try:
             params = {"ignore_unavailable": "true", "expand_wildcards": "all"}
             answer: Mapping[str, Any] = (
-                answered(self._opened(), "GET", f"/{indices}/_stats/docs,store", params=params) or {}
+                answered(self._opened(), "GET", path(indices, "_stats", "docs,store"), params=params) or {}
             )
         except Retriable:
             return None, None

@@ -7,7 +7,7 @@ from typing import Any
 
 from headwater.worker.api import DataError, Fatal, Fenced, Values
 
-from ..client import Client, Refusal, answered
+from ..client import Client, Refusal, answered, path
 from .aliases import Aliases
 from .documents import Plan
 from .generation_records import EACH, HEADER, OFFSET, GenerationRecords, Part
@@ -66,7 +66,7 @@ class Indices:
         if part is None:
             part = Part(plan.part, physical_name(plan.part, self._number))
             self._records.add_part(part)
-        about = answered(self._client, "GET", f"/{part.index}")
+        about = answered(self._client, "GET", path(part.index))
         if about is None:
             if part.versions:
                 raise Fatal(
@@ -74,7 +74,7 @@ class Indices:
                     "Nothing was changed. Rebuild the view: `headwater rebuild`"
                 )
             self._create(part, plan)
-            about = self._client.request("GET", f"/{part.index}")
+            about = self._client.request("GET", path(part.index))
         mapping = about[part.index]["mappings"]
         if mapping.get("_meta", {}).get("headwater", {}).get("view") != self._view:
             raise Fatal(
@@ -106,10 +106,10 @@ class Indices:
         if not lacking:
             return
         try:
-            self._client.request("PUT", f"/{part.index}/_mapping", {"properties": lacking})
+            self._client.request("PUT", path(part.index, "_mapping"), {"properties": lacking})
         except Refusal as error:
             raise DataError(f"the index {part.index} cannot have further fields: {error.reason}") from error
-        self._fields[part.name] = self._client.request("GET", f"/{part.index}/_mapping")[part.index]["mappings"].get(
+        self._fields[part.name] = self._client.request("GET", path(part.index, "_mapping"))[part.index]["mappings"].get(
             "properties", {}
         )
 
@@ -129,5 +129,5 @@ class Indices:
 def finish_index(client: Client, values: Values, index: str) -> None:
     """Leave the shape of the bulk load."""
     interval = json_option(values, "index.settings").get("refresh_interval")
-    if answered(client, "PUT", f"/{index}/_settings", {"index": {"refresh_interval": interval}}) is not None:
-        answered(client, "POST", f"/{index}/_refresh")
+    if answered(client, "PUT", path(index, "_settings"), {"index": {"refresh_interval": interval}}) is not None:
+        answered(client, "POST", path(index, "_refresh"))

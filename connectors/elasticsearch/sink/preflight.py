@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from headwater.worker.api import DataError, Finding, Record, Values
 
-from ..client import Client, answered
+from ..client import Client, answered, path
 from .aliases import holders, meta_of, said_taken
 from .documents import Documents
 from .generation_records import Part
@@ -40,6 +40,6 @@ def part_findings(
 
 
 def _fields(client: Client, part: Part) -> Properties:
-    answer = answered(client, "GET", f"/{part.index}/_mapping") or {}
+    answer = answered(client, "GET", path(part.index, "_mapping")) or {}
     found: Properties = answer.get(part.index, {}).get("mappings", {}).get("properties", {})
     return found

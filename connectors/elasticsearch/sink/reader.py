@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from headwater.worker.api import BUCKETS, Fingerprint, HeadwaterError, Retriable, TopicPartition, bucket
 
-from ..client import Client, Refusal
+from ..client import Client, Refusal, path
 from .canonical import document_digest, shown
 from .generation_records import Part
 
@@ -70,16 +70,16 @@ class PinnedReader:
     def _open(self, index: str, points: list[str]) -> None:
         """A point in time of each shard; none where nothing was written to the part yet."""
         try:
-            self._client.request("POST", f"/{index}/_refresh")
-            settings = self._client.request("GET", f"/{index}/_settings")[index]["settings"]["index"]
+            self._client.request("POST", path(index, "_refresh"))
+            settings = self._client.request("GET", path(index, "_settings"))[index]["settings"]["index"]
         except Refusal as error:
             if error.missing:
                 return
             raise
         for shard in range(int(settings["number_of_shards"])):
             params = {"keep_alive": KEEP_ALIVE, "preference": f"_shards:{shard}"}
-            path = f"/{index}/_search/point_in_time" if self._opensearch else f"/{index}/_pit"
-            answer = self._client.request("POST", path, params=params)
+            what = ("_search", "point_in_time") if self._opensearch else ("_pit",)
+            answer = self._client.request("POST", path(index, *what), params=params)
             points.append(answer["pit_id" if self._opensearch else "id"])
 
     def _documents(self, part: str) -> Iterator[tuple[bytes, dict[str, Any]]]:

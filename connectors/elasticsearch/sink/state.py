@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from headwater.worker.api import Fatal, Values
 
-from ..client import Client, Refusal, answered
+from ..client import Client, Refusal, answered, path
 from .generation_records import GenerationRecords
 from .names import view_name, write_alias
 
@@ -89,7 +89,7 @@ class ViewState:
     def finish(self, state: GenerationState) -> None:
         """From now on the generation counts as complete."""
         meta = {"headwater": {**state.meta, "complete": True}}
-        self._client.request("PUT", f"/{state.index}/_mapping", {"_meta": meta})
+        self._client.request("PUT", path(state.index, "_mapping"), {"_meta": meta})
 
     def generation(self, number: int) -> GenerationRecords:
         return GenerationRecords(self._client, self.index(number), self._view)
@@ -98,7 +98,7 @@ class ViewState:
 def create_index(client: Client, name: str, body: Mapping[str, Any]) -> None:
     """Nothing where it is there; waits until its primaries are."""
     try:
-        client.request("PUT", f"/{name}", dict(body))
+        client.request("PUT", path(name), dict(body))
     except Refusal as error:
         if error.kind != "resource_already_exists_exception":
             raise Fatal(f"the index {name} could not be made: {error.reason}. Nothing was written") from error

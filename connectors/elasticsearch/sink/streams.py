@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headwater.worker.api import Fatal, Values
 
-from ..client import Client, Refusal, answered
+from ..client import Client, Refusal, answered, path
 from .documents import Plan
 from .mappings import missing, whole_mapping
 from .options import json_option
@@ -24,7 +24,7 @@ class Streams:
     def ready(self, plan: Plan, versions: str) -> str:
         """The stream to append to. Raises `Fatal`."""
         if plan.part not in self._there:
-            if answered(self._client, "GET", f"/_data_stream/{plan.part}") is None:
+            if answered(self._client, "GET", path("_data_stream", plan.part)) is None:
                 self._create(plan)
             self._there.add(plan.part)
         if plan not in self._ready:
@@ -46,16 +46,16 @@ class Streams:
             },
         }
         try:
-            self._client.request("PUT", f"/_index_template/headwater-{plan.part}", template)
-            self._client.request("PUT", f"/_data_stream/{plan.part}")
+            self._client.request("PUT", path("_index_template", f"headwater-{plan.part}"), template)
+            self._client.request("PUT", path("_data_stream", plan.part))
         except Refusal as error:
             if error.kind != "resource_already_exists_exception":
                 raise Fatal(f"the data stream {plan.part} could not be made: {error.reason}") from error
 
     def _grow(self, plan: Plan) -> None:
         """New fields go to the newest backing index; a conflict there is the document's, not the stream's."""
-        about = self._client.request("GET", f"/_data_stream/{plan.part}")["data_streams"][0]
+        about = self._client.request("GET", path("_data_stream", plan.part))["data_streams"][0]
         index = about["indices"][-1]["index_name"]
-        mapping = self._client.request("GET", f"/{index}/_mapping")[index]["mappings"]
+        mapping = self._client.request("GET", path(index, "_mapping"))[index]["mappings"]
         if lacking := missing(mapping.get("properties", {}), plan.properties):
-            self._client.request("PUT", f"/{plan.part}/_mapping", {"properties": lacking})
+            self._client.request("PUT", path(plan.part, "_mapping"), {"properties": lacking})
