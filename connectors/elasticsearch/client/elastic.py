@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ except ImportError as error:
     raise Fatal("A view in Elasticsearch needs its client: pip install 'headwater[elasticsearch]'") from error
 
 
+warnings.filterwarnings("ignore", category=elasticsearch.ElasticsearchWarning)  # e.g. that there is no TLS
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # a line for each request otherwise
 
 
