@@ -55,6 +55,7 @@ class Writer:
                 self._report(change.record, error)
                 continue
             if operation is not None:
+                earlier.pop(place, None)
                 self._pending.put(operation)
             if self._full:
                 self._send()
@@ -111,7 +112,7 @@ class Writer:
         if place in self._flights or place not in earlier:  # sent while this batch was being written
             self._flights.drain()
             earlier.update(fetch(self._client, [place]))
-        return earlier.pop(place)
+        return earlier[place]
 
     def _filled(self, change: Change, document: Document, base: Document | None) -> Document:
         if self._merges:
