@@ -1,22 +1,25 @@
 """Which generation readers see: the public aliases, moved together with the marker in one call.
 
-A call holds only while the marker stands where it was read: removing and adding it again in the same call makes the
-server check that.
+A call holds only while the marker stands where it was read. The marker names the one index to write to, of which the
+server allows one to an alias: adding it where another index has it fails, and with it the whole call. (`must_exist`
+would say it plainly; OpenSearch 2 does not know it where something is removed.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from headwater.worker.api import Fatal
 
-from ..client import Client, Refusal, answered, path
+from ..client import Busy, Client, Refusal, answered, path
 from .generation_records import Part
 from .names import physical_name
 from .state import GenerationState, ViewState
 
 Action = dict[str, dict[str, Any]]
+
+_TWO_MARKERS: Final = "more than one write index"
 
 
 class Aliases:
@@ -33,7 +36,7 @@ class Aliases:
         actions = self._towards(generation.number, list(parts), [generation])
         if not actions:
             return True
-        return self._call([*self._held(generation), *actions])
+        return self._call([self._mark(generation.index), *actions])
 
     def promote(self, number: int, instead_of: int | None) -> None:
         """Raises `Fatal` where readers do not see `instead_of`, or a name is somebody else's."""
@@ -49,9 +52,9 @@ class Aliases:
                     "swapped it. Nothing was changed"
                 )
             parts = list(self._state.generation(number).parts().values())
-            actions: list[Action] = [{"add": {"index": self._state.index(number), "alias": self._state.marker}}]
+            actions: list[Action] = [self._mark(self._state.index(number))]
             if current is not None:
-                actions.insert(0, self._leave(current))
+                actions.insert(0, {"remove": {"index": current.index, "alias": self._state.marker}})
             actions += self._towards(number, parts, generations.values())
             if not self._call(actions):
                 raise Fatal(
@@ -68,7 +71,7 @@ class Aliases:
             return
         parts = list(self._state.generation(number).parts().values())
         if actions := self._towards(number, parts, generations):
-            self._call([*self._held(generation), *actions])
+            self._call([self._mark(generation.index), *actions])
 
     def _towards(self, number: int, parts: list[Part], generations: Iterable[GenerationState]) -> list[Action]:
         """What is missing until the names stand on the parts of this generation, and on no other of `generations`."""
@@ -98,19 +101,18 @@ class Aliases:
             meta_of(self._client, index).get("view") == self._view
         )  # fmt: skip
 
-    def _leave(self, generation: GenerationState) -> Action:
-        return {"remove": {"index": generation.index, "alias": self._state.marker, "must_exist": True}}
-
-    def _held(self, generation: GenerationState) -> list[Action]:
-        return [self._leave(generation), {"add": {"index": generation.index, "alias": self._state.marker}}]
+    def _mark(self, index: str) -> Action:
+        return {"add": {"index": index, "alias": self._state.marker, "is_write_index": True}}
 
     def _call(self, actions: list[Action]) -> bool:
         """False: the marker does not stand where it was."""
         try:
             self._client.request("POST", "/_aliases", {"actions": actions})
-        except Refusal as error:
-            if error.missing:
+        except (Refusal, Busy) as error:
+            if _TWO_MARKERS in str(error):
                 return False
+            if isinstance(error, Busy):
+                raise
             raise Fatal(f"the aliases of the view {self._view} could not be set: {error}") from error
         return True
 

@@ -78,7 +78,7 @@ class ViewState:
         meta = {"format": FORMAT, "view": self._view, "complete": complete, "created_ms": time.time_ns() // 1_000_000}
         aliases: dict[str, Any] = {write_alias(self.index(number)): {}}
         if current:
-            aliases[self.marker] = {}
+            aliases[self.marker] = {"is_write_index": True}
         body = {
             "settings": {"index": _SETTINGS},
             "mappings": {**_MAPPING, "_meta": {"headwater": meta}},
