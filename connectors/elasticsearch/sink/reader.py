@@ -79,6 +79,8 @@ class PinnedReader:
         for shard in range(int(settings["number_of_shards"])):
             params = {"keep_alive": KEEP_ALIVE, "preference": f"_shards:{shard}"}
             what = ("_search", "point_in_time") if self._opensearch else ("_pit",)
+            if self._opensearch:
+                params["allow_partial_pit_creation"] = "false"
             answer = self._client.request("POST", path(index, *what), params=params)
             points.append(answer["pit_id" if self._opensearch else "id"])
 
