@@ -58,15 +58,18 @@ class Expectation:
             return ExpectedRow(change.plan.part, key, None, change.version)
         source = encoded(change.document, change.record.where())
         document = orjson.loads(source)
+        filled = True
         if merges or change.unfilled:
             base = {} if earlier is None else orjson.loads(earlier.source)
-            document = merged(base, document) if merges else document | {n: base.get(n) for n in change.unfilled}
+            filled = all(name in base for name in change.unfilled)
+            kept = base if merges else {name: base[name] for name in change.unfilled if name in base}
+            document = merged(kept, document)
             source = orjson.dumps(document)
         if merges or change.unfilled or (change.plan.toastable and len(source) >= TOASTED_FROM):
             self._remembered.put(name, Kept(source, change.version))
         elif earlier is not None:
             self._remembered.forget(name)
-        return ExpectedRow(change.plan.part, key, document_digest(document), change.version)
+        return ExpectedRow(change.plan.part, key, document_digest(document), change.version, filled)
 
 
 def _older(version: int | None, held: int | None) -> bool:

@@ -8,7 +8,7 @@
 | STRING, Xml, Ltree, Tsvector | text with a keyword below it, or as the options say | text |
 | Enum, EnumSet, Uuid, times, Interval, ZonedTime, Bits | keyword | text; bits as 0 and 1, the highest first |
 | BYTES | binary | base64 |
-| Decimal of at most 15 digits | scaled_float of its scale | number |
+| Decimal of at most 15 digits | double | number, the same digits |
 | any other Decimal, VariableScaleDecimal | double | text with all its digits: searched as the nearest double |
 | Date, IsoDate; Timestamp, ZonedTimestamp and their like | date | ISO 8601 with all digits: searched by millisecond |
 | MicroDuration, NanoDuration | long | number |
@@ -201,7 +201,7 @@ def _decimal(schema: Schema) -> Kind:
         text = digits_of(value)
         return float(text) if len(value.as_tuple().digits) <= EXACT_DIGITS else text
 
-    return Kind({"type": "scaled_float", "scaling_factor": 10.0**scale, "ignore_malformed": True}, number)
+    return Kind(DOUBLE, number)
 
 
 def _bits(schema: Schema) -> Read:

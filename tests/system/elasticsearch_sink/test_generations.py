@@ -27,13 +27,20 @@ class Scene:
         self.values = values(server, **options)
         self.generations = ElasticsearchGenerations(self.values, self.topic.name)
         self.records: list[Record] = []
+        large: set[int] = set()  # an event leaves out such values only: shorter ones lie in the row itself
         for n in range(200):
-            row = {"id": n % 60, "name": f"n{n}" + "x" * (2000 if n % 7 == 0 else 0), "qty": n}
-            if n % 13 == 12:
+            key = n % 60
+            row = {"id": key, "name": f"n{n}" + "x" * (2000 if n % 3 == 0 else 0), "qty": n}
+            if key in large and n % 4 == 3:
                 row["name"] = "__debezium_unavailable_value"
+            elif n % 3 == 0:
+                large.add(key)
+            else:
+                large.discard(key)
             self.records.append(self.topic.put(row, "u" if n >= 60 else "c"))
             if n % 11 == 10:
-                self.records.append(self.topic.delete(id=n % 60))
+                self.records.append(self.topic.delete(id=key))
+                large.discard(key)
 
     def write(self, generation: int, records: Iterable[Record], made: Values | None = None) -> None:
         with Task(made or self.values, self.partition, view=self.topic.name, generation=generation) as task:

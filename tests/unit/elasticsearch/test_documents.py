@@ -91,6 +91,16 @@ def test_expected_values_are_filled_in() -> None:
     assert len(list(Expectation(values, refused).rows(records))) == 1
 
 
+def test_what_no_record_brings_is_told() -> None:
+    """Compaction has taken the record with the value of row 1; the one of row 2 is there."""
+    topic, mark = Topic(), "__debezium_unavailable_value"
+    kept = [topic.put({"id": n, "name": mark, "qty": n}) for n in (1, 1)]
+    kept += [topic.put({"id": 2, "name": "x" * 3000}), topic.put({"id": 2, "name": mark, "qty": 2})]
+    for method in ("insert", "upsert"):
+        values = parsed(connection_url="http://h:9200", write_method=method)[0]
+        assert [row.filled for row in Expectation(values).rows(kept)] == [False, False, True, True]
+
+
 def test_of_each_document_the_newest_waits() -> None:
     pending = Pending()
     place = Place("i", "1")

@@ -59,7 +59,7 @@ def test_iso_forms(text: str, wanted: str) -> None:
         (primitive(Type.FLOAT64), float("-inf"), "double", "-Infinity"),
         (primitive(Type.BOOLEAN), True, "boolean", True),
         (primitive(Type.BYTES), b"\1\2", "binary", "AQI="),
-        (decimal(2, 15), Decimal("-1.10"), "scaled_float", -1.1),
+        (decimal(2, 15), Decimal("-1.10"), "double", -1.1),
         (decimal(2, 16), Decimal("-1.10"), "double", "-1.10"),
         (decimal(2), Decimal("1e3"), "double", "1000"),
         (primitive(Type.STRING, name=names.UUID), "a", "keyword", "a"),
