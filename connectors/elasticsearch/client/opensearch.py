@@ -30,7 +30,8 @@ class OpenSearchClient:
         if any(url.startswith("https:") for url in self._urls):
             verify = values["elastic.https.verify"]
             options = {
-                "use_ssl": True, "verify_certs": verify, "ssl_assert_hostname": verify, "ssl_show_warn": False,
+                "use_ssl": True, "verify_certs": verify, "ssl_show_warn": False,
+                "ssl_assert_hostname": None if verify else False,
                 "ca_certs": values["elastic.https.ca.file"] or None,
                 "client_cert": values["elastic.https.certificate.file"] or None,
                 "client_key": values["elastic.https.key.file"] or None,
