@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ import pytest
 from tests.conftest import Database
 from tests.servers.elasticsearch import SearchServer
 from tests.servers.postgres import PostgresServer
+from tests.servers.process import kill_one
 from tests.servers.worker import WorkerProcess
 from tests.system.elasticsearch_sink.task import fresh
 
@@ -32,7 +31,6 @@ SOURCE = """
 name: shop
 connector.class: PostgresSource
 topic.prefix: {prefix}
-toast.policy: placeholder
 database: {{hostname: 127.0.0.1, port: {port}, user: postgres, password: none, dbname: {name}}}
 """
 VIEW = """
@@ -165,7 +163,7 @@ def test_killed_while_it_is_rebuilt(scene: Scene) -> None:
         for _ in range(6):
             time.sleep(chance.uniform(0.2, 1.5))
             if children := worker.children():
-                os.kill(chance.choice(children), signal.SIGKILL)
+                kill_one(chance.choice(children))
             assert len(scene.rows("id")) > 300
         worker.kill()
         worker.start()
