@@ -84,6 +84,11 @@ def described(body: Any) -> tuple[str, str]:
     return kind, reason[:1000]
 
 
+def is_gone(error: Any) -> bool:
+    """Does this error of one document say that its index is not there? Others pass: a shard that is just starting."""
+    return described({"error": error})[0] == "index_not_found_exception"
+
+
 def answered(client: Client, method: str, path: str, body: Any = None, **options: Any) -> Any:
     """The answer, or None where the server says 404."""
     try:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from headwater.worker.api import Fatal
 
 from ..client import Busy, Client
+from ..client.contract import described, is_gone
 from .operations import Place
 
 _AT_ONCE: Final = 500
@@ -34,6 +35,9 @@ def fetch(client: Client, places: Iterable[Place]) -> dict[Place, Earlier]:
             raise Busy("POST /_mget: the server's answer is not whole")
         for place, doc in zip(some, docs, strict=True):
             if "error" in doc:
-                raise Fatal(f"{place.index} cannot be read: {doc['error']}. If it was dropped, rebuild the view")
+                said = f"{place.index} cannot be read: {': '.join(described(doc['error']))}"
+                if not is_gone(doc["error"]):
+                    raise Busy(said)
+                raise Fatal(f"{said}. Nothing was written. If it was not Headwater who dropped it, rebuild the view")
             found[place] = Earlier(doc["_source"], int(doc["_version"])) if doc.get("found") else NONE
     return found

@@ -11,6 +11,7 @@ import orjson
 from headwater.worker.api import Fatal, Fenced, TopicPartition
 
 from ..client import Busy, Client, answered, path
+from ..client.contract import described, is_gone
 from .names import write_alias
 
 HEADER, OFFSET, EACH = "header", "offset", "each"
@@ -157,6 +158,8 @@ class GenerationRecords:
         found = {}
         for doc in self._client.request("POST", "/_mget", {"docs": asked})["docs"]:
             if "error" in doc:
+                if not is_gone(doc["error"]):
+                    raise Busy(f"{self._index} cannot be read: {': '.join(described(doc['error']))}")
                 raise Fenced(f"the generation of the view {self._view} has been dropped: {self._index} is gone")
             if doc.get("found"):
                 condition = {"if_seq_no": doc["_seq_no"], "if_primary_term": doc["_primary_term"]}
