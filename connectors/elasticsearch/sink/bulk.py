@@ -84,10 +84,10 @@ class Bulk:
             kind, said = described(result.get("error"))
             if status == _MISSING:
                 raise Fatal(
-                    f"{operation.place.index} is gone: {said}. Its generation was dropped, or somebody deleted the "
+                    f"{operation.place.target} is gone: {said}. Its generation was dropped, or somebody deleted the "
                     "index. Nothing was written. If it was not Headwater, rebuild the view"
                 )
-            error = refused(status, {"error": result.get("error")}, f"_bulk, {operation.place.index}")
+            error = refused(status, {"error": result.get("error")}, f"_bulk, {operation.place.target}")
             if isinstance(error, Busy):
                 later.append(operation)
                 reason = str(error)

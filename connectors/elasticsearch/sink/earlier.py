@@ -29,13 +29,13 @@ def fetch(client: Client, places: Iterable[Place]) -> dict[Place, Earlier]:
     wanted, found = list(places), dict[Place, Earlier]()
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
-        body = {"docs": [{"_index": place.index, "_id": place.id} for place in some]}
+        body = {"docs": [{"_index": place.target, "_id": place.id} for place in some]}
         docs = client.request("POST", "/_mget", body).get("docs", [])
         if len(docs) != len(some):
             raise Busy("POST /_mget: the server's answer is not whole")
         for place, doc in zip(some, docs, strict=True):
             if "error" in doc:
-                said = f"{place.index} cannot be read: {': '.join(described(doc['error']))}"
+                said = f"{place.target} cannot be read: {': '.join(described(doc['error']))}"
                 if not is_gone(doc["error"]):
                     raise Busy(said)
                 raise Fatal(f"{said}. Nothing was written. If it was not Headwater who dropped it, rebuild the view")

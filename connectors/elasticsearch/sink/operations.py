@@ -15,9 +15,9 @@ _PER_OPERATION: Final = 200
 
 
 class Place(NamedTuple):
-    """A document. `index`: the alias or data stream that is written to."""
+    """A document. `target`: the alias or data stream that is written to."""
 
-    index: str
+    target: str
     id: str
 
 
@@ -52,7 +52,7 @@ def bulk_body(operations: Sequence[Operation]) -> bytes:
     """Newline-delimited JSON."""
     lines: list[bytes] = []
     for operation in operations:
-        about: dict[str, object] = {"_index": operation.place.index, "_id": operation.place.id}
+        about: dict[str, object] = {"_index": operation.place.target, "_id": operation.place.id}
         if operation.version is not None:
             about |= {"version": operation.version, "version_type": "external_gte"}
         verb = "delete" if operation.source is None else "create" if operation.appends else "index"

@@ -146,5 +146,5 @@ class Writer:
 
     def _reject(self, operation: Operation, reason: str) -> None:
         record = operation.record
-        self._report(record, DataError(f"{record.where()}: {operation.place.index} refuses the document: {reason}"))
+        self._report(record, DataError(f"{record.where()}: {operation.place.target} refuses the document: {reason}"))
         self.refused.append(record)

@@ -129,6 +129,8 @@ def scene(
     made.worker.stop()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("search", ["opensearch"], indirect=True)  # Elasticsearch's turn is in test_three_views.py
 def test_rebuilt_verified_and_rolled_back(scene: Scene) -> None:
     scene.wait_equal(CUSTOMERS, "id, name, city, credit, notes")
     writer = Writer(scene.source.dsn)
@@ -152,6 +154,7 @@ def test_rebuilt_verified_and_rolled_back(scene: Scene) -> None:
     assert refused.returncode == 1 and "forged" in refused.stdout
 
 
+@pytest.mark.parametrize("search", ["elasticsearch", pytest.param("opensearch", marks=pytest.mark.long)], indirect=True)
 def test_killed_while_it_is_rebuilt(scene: Scene) -> None:
     """Jobs and tasks die by turns; the old generation serves all the time and the rebuild comes to its end."""
     scene.wait_equal(CUSTOMERS, "id, name, city, credit, notes")
