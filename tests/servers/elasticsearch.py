@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -138,28 +139,30 @@ class SearchServer(Server):
             return json.loads(answer.read())
 
     def documents(self, name: str) -> dict[str, dict[str, Any]]:
-        """What a reader of this index or alias finds, by id; nothing where it is not there."""
-        try:
-            self.request("POST", f"/{name}/_refresh")
-            found: dict[str, dict[str, Any]] = {}
-            answer = self.request("POST", f"/{name}/_search?scroll=2m", {"size": 1000, "sort": ["_doc"]})
-            while hits := answer["hits"]["hits"]:
-                found |= {hit["_id"]: hit["_source"] for hit in hits}
-                scroll = {"scroll": "2m", "scroll_id": answer["_scroll_id"]}
-                answer = self.request("POST", "/_search/scroll", scroll)
-            self.request("DELETE", "/_search/scroll", {"scroll_id": answer["_scroll_id"]})
-            return found
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return {}
-            raise
+        """What a reader of this index or alias finds, by id; nothing where it is not there.
 
-    def clear(self) -> None:
-        """Deletes all indices and data streams."""
-        with contextlib.suppress(urllib.error.HTTPError):
-            self.request("DELETE", "/_data_stream/*?expand_wildcards=all")
-        for name in self.indices():
-            self.request("DELETE", f"/{name}")
+        Read anew where the index behind an alias was dropped in the middle.
+        """
+        for left in reversed(range(5)):
+            try:
+                return self._documents(name)
+            except urllib.error.HTTPError as error:
+                if not left and error.code != 404:
+                    raise
+            time.sleep(0.1)
+        return {}
+
+    def _documents(self, name: str) -> dict[str, dict[str, Any]]:
+        self.request("POST", f"/{name}/_refresh")
+        found: dict[str, dict[str, Any]] = {}
+        search = f"/{name}/_search?scroll=2m&allow_partial_search_results=false"
+        answer = self.request("POST", search, {"size": 1000, "sort": ["_doc"]})
+        while hits := answer["hits"]["hits"]:
+            found |= {hit["_id"]: hit["_source"] for hit in hits}
+            scroll = {"scroll": "2m", "scroll_id": answer["_scroll_id"]}
+            answer = self.request("POST", "/_search/scroll", scroll)
+        self.request("DELETE", "/_search/scroll", {"scroll_id": answer["_scroll_id"]})
+        return found
 
     def indices(self, pattern: str = "*") -> list[str]:
         return sorted(self.request("GET", f"/{pattern}/_settings?expand_wildcards=all"))

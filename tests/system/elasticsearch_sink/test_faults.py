@@ -103,7 +103,8 @@ def test_requests_in_flight_are_bounded(search: SearchServer) -> None:
     topic = Topic(topic=f"{fresh()}.bounded", flat=True)
     records = records_of(topic, 1200, 1200)
     with standing(search.url) as gate:
-        deliver(gate, search.distribution, topic, records, 400, max_in_flight_requests="3", batch_size="20")
+        options = {"max_in_flight_requests": "3", "batch_size": "20", "read_timeout_ms": "300000"}
+        deliver(gate, search.distribution, topic, records, 400, **options)
         assert gate.most_at_once <= 3
     assert len(search.documents(topic.name)) == 1200
 
