@@ -20,7 +20,7 @@ from tests.servers.process import kill_one
 from tests.servers.worker import WorkerProcess
 from tests.system.elasticsearch_sink.task import fresh
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(2400)]
 
 SCHEMA = """
 CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL, city text, credit numeric(12,2), notes text);
@@ -72,7 +72,7 @@ class Writer:
                     )
                     connection.execute("DELETE FROM customer WHERE id = %s", [chance.randrange(1, 1000)])
                 self.changes += 1
-                self._ending.wait(0.02)
+                self._ending.wait(0.1)  # slow enough that a rebuild comes after on a busy machine
 
     def stop(self) -> None:
         self._ending.set()
@@ -100,7 +100,7 @@ class Scene:
         found = self.server.documents(self.index).values()
         return sorted(tuple(document.get(name) for name in names) for document in found)
 
-    def wait_equal(self, query: str, columns: str, timeout_s: float = 400) -> None:
+    def wait_equal(self, query: str, columns: str, timeout_s: float = 600) -> None:
         deadline = time.monotonic() + timeout_s
         while True:
             with self.source.connect() as connection:
@@ -111,7 +111,7 @@ class Scene:
             time.sleep(0.5)
 
     def run(self, *arguments: str) -> Any:
-        done = self.worker.command(*arguments, "--json")
+        done = self.worker.command(*arguments, "--json", timeout_s=600)
         assert done.returncode == 0, done.stdout + done.stderr + self.worker.tail()
         return json.loads(done.stdout)
 
@@ -142,7 +142,7 @@ def test_rebuilt_verified_and_rolled_back(scene: Scene) -> None:
         assert scene.run("verify", scene.view)["result"]["equal"]
     finally:
         writer.stop()
-    assert writer.changes > 20
+    assert writer.changes > 10
     scene.wait_equal(CUSTOMERS.replace("city, ", ""), "id, name, credit, notes")
     assert not any("city" in document for document in scene.server.documents(scene.index).values())
     assert scene.run("rollback", scene.view)["generation"] == 1
@@ -170,7 +170,7 @@ def test_killed_while_it_is_rebuilt(scene: Scene) -> None:
             assert len(scene.rows("id")) > 300
         worker.kill()
         worker.start()
-        deadline = time.monotonic() + 400
+        deadline = time.monotonic() + 600
         while (last := worker.get(f"/views/{scene.view}/progress")["last"]) is None or last["id"] != job:
             assert time.monotonic() < deadline, worker.tail()
             time.sleep(0.3)
@@ -179,7 +179,7 @@ def test_killed_while_it_is_rebuilt(scene: Scene) -> None:
         writer.stop()
     scene.wait_equal(CUSTOMERS, "id, name, city, credit, notes")
     assert scene.run("verify", scene.view, "--source")["result"]["equal"]
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while list(worker.get(f"/views/{scene.view}")["generations"]) != ["2"]:
         assert time.monotonic() < deadline, worker.tail()
         time.sleep(0.3)
