@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from tests.servers import elasticsearch as search_servers
 from tests.servers import kafka as kafka_servers
 from tests.servers import moto as moto_servers
 from tests.servers import s3 as s3_servers
+from tests.servers.elasticsearch import SearchServer
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer, running
 from tests.servers.s3 import S3Server
@@ -31,7 +33,7 @@ _QUICK_UPKEEP = {
 }
 """A shared broker looks for old records and old segments several times a second."""
 
-SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw"}
+SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "elasticsearch", "opensearch"}
 """Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
 
 
@@ -118,6 +120,27 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another implementation of S3, which has queues as well: `moto_server`. Its URL."""
     with moto_servers.running(tmp_path_factory.mktemp("moto")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[SearchServer]:
+    """An Elasticsearch node; tests share it and use names of their own. Who kills one starts one."""
+    with search_servers.running("elasticsearch") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def opensearch() -> Iterator[SearchServer]:
+    """The other server that speaks much the same."""
+    with search_servers.running("opensearch") as server:
+        yield server
+
+
+@pytest.fixture(params=["elasticsearch", "opensearch"])
+def search(request: pytest.FixtureRequest) -> SearchServer:
+    """Runs the test on both."""
+    server: SearchServer = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import connect, kafka, postgres, s3
+from . import connect, elasticsearch, kafka, postgres, s3
 from .programs import MissingTool
 
 DEMO: dict[str, Callable[[], Path]] = {
@@ -21,6 +21,8 @@ TEST: dict[str, Callable[[], Path]] = {
     **DEMO,
     "PostgreSQL 15": lambda: postgres.binaries(15),
     "Apache Kafka 4.1 (54 MB)": lambda: kafka.binaries("4.1"),
+    "Elasticsearch 8.19 (41 MB)": lambda: elasticsearch.binaries("elasticsearch"),
+    "OpenSearch 2.19 (53 MB)": lambda: elasticsearch.binaries("opensearch"),
     "the S3 server (built: minutes)": s3.binary,
     **{f"Kafka Connect with Debezium {plugin}": lambda plugin=plugin: connect.binaries(plugin)  # type: ignore[misc]
        for plugin in connect.PLUGINS},

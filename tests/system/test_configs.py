@@ -22,6 +22,7 @@ from headwater.worker.api import TopicPartition as LogPartition
 from headwater.worker.log import open_log
 from tests.conftest import Database
 from tests.servers import kafka
+from tests.servers.elasticsearch import SearchServer
 from tests.servers.moto import KEYS
 from tests.servers.postgres import PostgresServer
 from tests.servers.worker import MemberProcess, WorkerProcess
@@ -40,6 +41,7 @@ INSERT INTO flights SELECT n, n % 2400, n % 60, 'UA' FROM generate_series(1, 500
 INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
 CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
+SEARCH = {"elasticsearch-view.yaml"}
 FILES = {"files-csv.yaml", "files-logs.yaml", "file-stream-source.yaml", "file-stream-sink.yaml"}
 TOPICS = {"kafka-move.yaml", "kafka-repartition.yaml", "kafka-latest.yaml", "kafka-migrate.yaml", "kafka-sink.yaml"}
 BUCKETS = {"s3-objects.yaml", "s3-queue.yaml", "s3-restore.yaml"}
@@ -49,7 +51,7 @@ WORKERS = {"kafka": "worker-kafka.yaml", "cluster": "worker.yaml"}
 
 def test_every_config_is_run() -> None:
     found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
-    run = {*CONNECTORS, *FILES, *TOPICS, *BUCKETS, *WORKERS.values()}
+    run = {*CONNECTORS, *SEARCH, *FILES, *TOPICS, *BUCKETS, *WORKERS.values()}
     assert found == run, "run the new file in a test, and name it above"
 
 
@@ -126,6 +128,24 @@ def test_they_do_the_main_job(
     wait_for(lambda: measured(worker, "headwater_latency_seconds_count", "nyc-view") > 0)
     wait_for(lambda: measured(worker, "headwater_replication_slot_lag_seconds", "nyc") >= 0)
     assert measured(worker, "headwater_replication_slot_lag_bytes", "nyc") >= 0
+
+
+def test_documents_in_elasticsearch(
+    databases: tuple[Database, Database], elasticsearch: SearchServer, tmp_path: Path
+) -> None:
+    source, _ = databases
+    env = environment(databases, tmp_path) | {"SEARCH_URL": elasticsearch.url}
+    files = [str(CONFIGS / name) for name in ("postgres-source.yaml", *SEARCH)]
+    worker = WorkerProcess([], tmp_path / "data", env)
+    for command in ("lint", "check"):
+        done = worker.command(command, *files)
+        assert done.returncode == 0, done.stdout + done.stderr
+    options = ["--data", str(worker.data), "--listen", "none", "--until-caught-up"]
+    done = worker.command("run", *files, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = sorted((tuple(row.values()) for row in elasticsearch.documents("nyc-flights").values()), key=str)
+    assert found == rows(source, "SELECT * FROM flights")
+    assert elasticsearch.documents("nyc-airlines")["UA"] == {"carrier": "UA", "name": "United"}
 
 
 def test_two_workers_share_them(databases: tuple[Database, Database], tmp_path: Path) -> None:

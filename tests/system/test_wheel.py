@@ -69,7 +69,14 @@ def test_a_wheel_in_an_empty_environment_does_the_main_job(
     elsewhere.mkdir()
     venv.create(environment, with_pip=True)
     (program,) = carry_out((ROOT / "docker/Dockerfile").read_text(), environment, tmp_path / "image")
-    subprocess.run([environment / "bin/python", "-c", "import boto3, fastavro, pyarrow.parquet, zstandard"], check=True)
+    subprocess.run(
+        [
+            environment / "bin/python",
+            "-c",
+            "import boto3, elasticsearch, fastavro, opensearchpy, pyarrow.parquet, zstandard",
+        ],
+        check=True,
+    )
 
     target = make_database(database.server)  # type: ignore[operator]
     with database.connect() as connection:

@@ -13,8 +13,11 @@ _SHAPE: Final = re.compile(
     r"|(collection|table)\.name\.format|(primary\.key|pk|field|fields|column|columns)(\..+)?"
     r"|insert\.mode|(delete|truncate)\.enabled|version\.column|schema\.evolution|quote\.identifiers"
     r"|unavailable\.value\.placeholder|use\.time\.zone|database\.time_zone|db\.timezone"
+    r"|index\.(name\.format|mappings)|(key|schema)\.ignore|write\.method|(keyword|text)\.fields|(string|json)\.mapping"
+    r"|compact\.map\.entries|behavior\.on\.null\.values|data\.stream\..+"
 )
-"""Names of the PostgreSQL sink, of Debezium's and of Confluent's JDBC sink; other plugins use the same words."""
+"""Names of the PostgreSQL sink, of Debezium's and of Confluent's JDBC sink, of the Elasticsearch sink and Confluent's;
+other plugins use the same words."""
 
 
 def shape_differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

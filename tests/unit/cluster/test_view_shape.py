@@ -17,6 +17,10 @@ def test_options_that_shape_rows() -> None:
     wide = {"topics.regex": "a", "primary.key.fields": "id", "field.include.list": "id", "insert.mode": "insert",
             "delete.enabled": "true", "table.name.format": "x", "value.converter.schemas.enable": "false"}  # fmt: skip
     assert shape_differences({}, wide) == sorted(wide)
+    search = {"index.name.format": "x", "index.mappings": "{}", "key.ignore": "true", "write.method": "upsert",
+              "string.mapping": "text", "text.fields": "a", "data.stream.type": "logs"}  # fmt: skip
+    assert shape_differences({}, search) == sorted(search)
+    assert shape_differences({}, {"index.settings": "{}", "max.in.flight.requests": "1"}) == []
 
 
 def test_a_config_that_takes_back_a_rebuild() -> None:

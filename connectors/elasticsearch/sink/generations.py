@@ -1,0 +1,148 @@
+"""All generations of one view: the `Generations` that a rebuild works with. Parts are the names that readers use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from headwater.worker.api import (
+    ExpectedRow,
+    Fatal,
+    Finding,
+    GenerationInfo,
+    Record,
+    Retriable,
+    TopicPartition,
+    Values,
+)
+
+from ..client import Client, answered, open_client, path
+from ..client.options import OPENSEARCH
+from .aliases import Aliases
+from .check import findings
+from .expect import Expectation
+from .generation_records import Part
+from .indices import finish_index
+from .options import every_record, is_stream
+from .preflight import part_findings
+from .reader import PinnedReader
+from .state import GenerationState, ViewState
+
+Findings = list[Finding]  # inside the class, `list` is a method
+
+
+class ElasticsearchGenerations:
+    """The truth lies in the cluster: the state indices of the view, and the alias that marks the current one."""
+
+    def __init__(self, values: Values, view: str) -> None:
+        self._values, self._view = values, view
+        self.every_record = every_record(values)
+        self._client: Client | None = None
+        self._expectation: Expectation | None = None
+        self._refused: set[tuple[str, int, int]] = set()
+
+    def list(self) -> list[GenerationInfo]:
+        found = []
+        for state in self._state().list():
+            parts = self._state().generation(state.number).parts().values()
+            rows, size = self._sizes(parts)
+            names = tuple(sorted(part.name for part in parts))
+            created_ms = int(state.meta["created_ms"])
+            found.append(GenerationInfo(state.number, state.current, state.complete, created_ms, names, rows, size))
+        return found
+
+    def preflight(self, samples: Mapping[str, Record]) -> Findings:
+        if is_stream(self._values):
+            message = "a data stream is append-only and cannot be built beside itself"
+            return [Finding("error", "data.stream.type", message, "make a second connector, with another dataset")]
+        found = [finding for finding in findings(self._values, self._view) if finding.level != "ok"]
+        return found + part_findings(self._opened(), self._values, self._view, self._live(), samples)
+
+    def create(self, number: int, samples: Mapping[str, Record]) -> None:
+        state = self._generation(number)
+        if state is not None and state.current:
+            raise Fatal(f"generation {number} of {self._view} is the one that readers see and is not built again")
+        self._state().create(number, complete=False, current=False)
+
+    def offsets(self, number: int) -> dict[TopicPartition, int]:
+        return self._state().generation(number).offsets()
+
+    def finish_load(self, number: int) -> None:
+        state = self._generation(number)
+        if state is None:
+            return
+        if not state.complete:
+            self._state().finish(state)  # first: an index that a task makes from now on is made whole
+        for part in self._state().generation(number).parts().values():
+            finish_index(self._opened(), self._values, part.index)
+
+    def pin(self, number: int) -> PinnedReader:
+        if is_stream(self._values):
+            raise Fatal(f"{self._view} appends to data streams, which are not compared: they hold no versions")
+        records = self._state().generation(number)
+        if self._generation(number) is None:
+            raise Fatal(f"there is no generation {number} of the view {self._view}: rebuild the view")
+        offsets, parts = records.offsets(), [*records.parts().values()]
+        self._refused = records.refused()
+        opensearch = self._values["distribution"] == OPENSEARCH
+        return PinnedReader(open_client(self._values), opensearch, offsets, parts)
+
+    def expect(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:
+        if self._expectation is None:
+            self._expectation = Expectation(self._values, self._refused)
+        return self._expectation.rows(records)
+
+    def compare_source(self, number: int) -> Findings:
+        return []
+
+    def promote(self, number: int, instead_of: int | None) -> None:
+        Aliases(self._opened(), self._state(), self._view).promote(number, instead_of)
+
+    def drop(self, number: int) -> None:
+        state = self._generation(number)
+        if state is None:
+            return
+        if state.current:
+            raise Fatal(f"generation {number} of {self._view} is the one that readers see: it is not dropped")
+        if not is_stream(self._values):
+            for part in self._state().generation(number).parts().values():
+                answered(self._opened(), "DELETE", path(part.index))
+        answered(self._opened(), "DELETE", path(state.index))
+
+    def close(self) -> None:
+        if self._expectation is not None:
+            self._expectation.close()
+            self._expectation = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _opened(self) -> Client:
+        if self._client is None:
+            self._client = open_client(self._values)
+        return self._client
+
+    def _state(self) -> ViewState:
+        return ViewState(self._opened(), self._values, self._view)
+
+    def _generation(self, number: int) -> GenerationState | None:
+        return next((state for state in self._state().list() if state.number == number), None)
+
+    def _live(self) -> dict[str, Part]:
+        current = next((state for state in self._state().list() if state.current), None)
+        return {} if current is None else self._state().generation(current.number).parts()
+
+    def _sizes(self, parts: Iterable[Part]) -> tuple[int | None, int | None]:
+        """Documents and bytes, of the primaries; as of the last refresh."""
+        indices = ",".join(part.index for part in parts)
+        if not indices:
+            return 0, 0
+        try:
+            params = {"ignore_unavailable": "true", "expand_wildcards": "all"}
+            answer: Mapping[str, Any] = (
+                answered(self._opened(), "GET", path(indices, "_stats", "docs,store"), params=params) or {}
+            )
+        except Retriable:
+            return None, None
+        primaries = answer.get("_all", {}).get("primaries", {})
+        return primaries.get("docs", {}).get("count", 0), primaries.get("store", {}).get("size_in_bytes", 0)

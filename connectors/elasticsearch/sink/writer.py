@@ -1,0 +1,150 @@
+"""From changes to documents in the index: what is held back, what is on its way, what an event leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import orjson
+
+from headwater.worker.api import DataError, Record, TaskContext, Values
+
+from ..client import Client
+from .bulk import Bulk
+from .documents import Change, Document, Plan, encoded, merged
+from .earlier import Earlier, fetch
+from .flights import Flights
+from .generation_records import EACH, HEADER, OFFSET
+from .operations import Operation, Place
+from .options import UPSERT, is_stream
+from .pending import Pending, stale
+
+Report = Callable[[Record, Exception], None]
+
+
+class Targets(Protocol):
+    def ready(self, plan: Plan, versions: str) -> str:
+        """The name to write to."""
+        ...
+
+
+class Writer:
+    """Used by one thread. `targets`: indices or data streams. `report` gets records that cannot be written."""
+
+    def __init__(self, client: Client, context: TaskContext, targets: Targets, report: Report) -> None:
+        values: Values = context.values
+        self._client, self._targets, self._report = client, targets, report
+        self._appends = is_stream(values)
+        self._merges = values["write.method"] == UPSERT
+        self._most: int = values["batch.size"]
+        self._most_bytes: int = values["bulk.size.bytes"]
+        self._most_records: int = values["max.buffered.records"]
+        self._flights = Flights(Bulk(client, values, context.stopping), values["max.in.flight.requests"])
+        self._pending = Pending()
+        self.refused: list[Record] = []
+        """Records that the server has refused, and that were skipped."""
+
+    def write(self, changes: Iterable[Change]) -> None:
+        """Takes them; sends what fills a request."""
+        placed = list(self._placed(changes))
+        earlier = self._earlier([(place, change) for place, change in placed if self._needs(change)])
+        for place, change in placed:
+            try:
+                operation = self._operation(place, change, earlier)
+            except DataError as error:
+                self._report(change.record, error)
+                continue
+            if operation is not None:
+                earlier.pop(place, None)
+                self._pending.put(operation)
+            if self._full:
+                self._send()
+
+    def flush(self) -> None:
+        """When it returns, all of it is in the index, but for what was reported."""
+        self._send()
+        self._flights.drain()
+        while self._settle():
+            self._flights.drain()
+
+    def close(self) -> None:
+        self._flights.close()
+
+    @property
+    def _full(self) -> bool:
+        held = self._pending
+        return len(held) >= self._most or held.held_bytes >= self._most_bytes or held.records >= self._most_records
+
+    def _placed(self, changes: Iterable[Change]) -> Iterable[tuple[Place, Change]]:
+        for change in changes:
+            kind = EACH if change.version is None else OFFSET if change.record.version is None else HEADER
+            try:
+                yield Place(self._targets.ready(change.plan, kind), change.id), change
+            except DataError as error:
+                self._report(change.record, DataError(f"{change.record.where()}: {error}"))
+
+    def _needs(self, change: Change) -> bool:
+        """Does the document as it is now count?"""
+        return change.document is not None and bool(change.unfilled or (self._merges and change.version is not None))
+
+    def _earlier(self, needed: list[tuple[Place, Change]]) -> dict[Place, Earlier]:
+        wanted = {place for place, _ in needed if self._pending.get(place) is None}
+        if any(place in self._flights for place in wanted):
+            self._flights.drain()
+        return fetch(self._client, wanted) if wanted else {}
+
+    def _operation(self, place: Place, change: Change, earlier: dict[Place, Earlier]) -> Operation | None:
+        """None: the index holds a newer version."""
+        document = change.document
+        if document is not None and self._needs(change):
+            base = self._base(place, earlier)
+            if stale(change.version, base.version):
+                return None
+            document = self._filled(change, document, base.document)
+        source = None if document is None else encoded(document, change.record.where())
+        return Operation(place, change.record, source, change.version, self._appends)
+
+    def _base(self, place: Place, earlier: dict[Place, Earlier]) -> Earlier:
+        waiting = self._pending.get(place)
+        if waiting is not None:
+            document: dict[str, Any] | None = None if waiting.source is None else orjson.loads(waiting.source)
+            return Earlier(document, -1 if waiting.version is None else waiting.version)
+        if place in self._flights or place not in earlier:  # sent while this batch was being written
+            self._flights.drain()
+            earlier.update(fetch(self._client, [place]))
+        return earlier[place]
+
+    def _filled(self, change: Change, document: Document, base: Document | None) -> Document:
+        if self._merges:
+            return merged(base or {}, document)
+        return {**document, **{name: (base or {}).get(name) for name in change.unfilled}}
+
+    def _send(self) -> None:
+        operations = self._pending.take()
+        some: list[Operation] = []
+        size = 0
+        for operation in operations:
+            if some and (len(some) >= self._most or size + operation.size > self._most_bytes):
+                self._flights.send(some)
+                some, size = [], 0
+            some.append(operation)
+            size += operation.size
+        if some:
+            self._flights.send(some)
+        self._settle()
+
+    def _settle(self) -> bool:
+        """Report what was refused; what it had replaced takes its place. True: something was sent again."""
+        again: list[Operation] = []
+        for operation, reason in self._flights.rejected():
+            self._reject(operation, reason)
+            if operation.before is not None:
+                again.append(operation.before)
+        if again:
+            self._flights.send(again)
+        return bool(again)
+
+    def _reject(self, operation: Operation, reason: str) -> None:
+        record = operation.record
+        self._report(record, DataError(f"{record.where()}: {operation.place.target} refuses the document: {reason}"))
+        self.refused.append(record)

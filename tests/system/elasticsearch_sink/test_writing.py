@@ -1,0 +1,271 @@
+"""What becomes of records, on both real servers."""
+
+from __future__ import annotations
+
+import urllib.error
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from headwater.connectors.debezium import names
+from headwater.worker.api import Fatal, Fenced, Record, Schema, TopicPartition, Type, decimal, primitive, struct
+from tests.servers.elasticsearch import SearchServer
+from tests.system.postgres_sink.records import INT32, KEY, ROW, STRING, TEXT, Topic
+
+from .task import Task, fresh, values
+
+pytestmark = pytest.mark.system
+
+
+def a_topic(**options: Any) -> tuple[Topic, TopicPartition]:
+    name = f"{fresh()}.public.orders"
+    return Topic(topic=name, **options), TopicPartition(name, 0)
+
+
+def test_the_newest_of_each_key(search: SearchServer) -> None:
+    topic, partition = a_topic()
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1, "name": "a", "qty": 1}), topic.put({"id": 2, "name": "b", "qty": 2}))
+        assert search.documents(topic.name) == {
+            "1": {"id": 1, "name": "a", "qty": 1},
+            "2": {"id": 2, "name": "b", "qty": 2},
+        }
+        task.put(topic.put({"id": 1, "name": "c", "qty": None}, "u"), topic.delete(id=2), topic.tombstone(id=2))
+        assert search.documents(topic.name) == {"1": {"id": 1, "name": "c", "qty": None}}
+        assert task.sink.flush() == {partition: 5}
+    with Task(values(search), partition, view=topic.name) as task:
+        assert task.assigned == {partition: 5}
+    assert search.indices(f"{topic.name}*") == [f"{topic.name}-g1"]
+
+
+def test_an_older_version_never_wins(search: SearchServer) -> None:
+    """Not over a newer document, not over a newer delete, and not within one request."""
+    topic, partition = a_topic(flat=True)
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1, "name": "new"}, version=9), topic.put({"id": 1, "name": "old"}, version=8))
+        task.put(topic.put({"id": 1, "name": "older"}, version=7), topic.put({"id": 2, "name": "x"}, version=9))
+        gone = topic.tombstone(id=2)
+        task.put(gone.replace(version=10))
+        task.put(topic.put({"id": 2, "name": "late"}, version=9), topic.put({"id": 3, "name": "first"}, version=5))
+        task.put(topic.put({"id": 3, "name": "same"}, version=5))
+    found = search.documents(topic.name)
+    assert {key: doc["name"] for key, doc in found.items()} == {"1": "new", "3": "same"}
+
+
+def test_one_kind_of_versions(search: SearchServer) -> None:
+    topic, partition = a_topic(flat=True)
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1}, version=9))
+        with pytest.raises(Fatal, match="cannot be compared"):
+            task.put(topic.put({"id": 1}))
+
+
+def test_an_unchanged_large_value_stays(search: SearchServer) -> None:
+    topic, partition = a_topic()
+    mark = "__debezium_unavailable_value"
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1, "name": "large", "qty": 1}))
+        task.put(topic.put({"id": 1, "name": mark, "qty": 2}, "u"))
+        assert search.documents(topic.name) == {"1": {"id": 1, "name": "large", "qty": 2}}
+        task.put(
+            topic.put({"id": 2, "name": "two", "qty": 1}),
+            topic.put({"id": 2, "name": mark, "qty": 3}, "u"),
+            topic.put({"id": 3, "name": mark, "qty": 1}, "u"),
+        )
+    found = search.documents(topic.name)
+    assert found["2"] == {"id": 2, "name": "two", "qty": 3}
+    assert found["3"] == {"id": 3, "name": None, "qty": 1}
+
+
+def test_partial_updates(search: SearchServer) -> None:
+    """Fields of several records gather in one document; a replay changes nothing."""
+    name = f"{fresh()}.parts"
+    partition = TopicPartition(name, 0)
+    records = [
+        Record(name, {"id": 1}, value, KEY, None, partition=0, offset=offset)
+        for offset, value in enumerate([{"a": 1}, {"b": {"x": 1}}, {"b": {"y": 2}}, {"a": 3}, None, {"c": 1}])
+    ]
+    made = values(search, write_method="upsert", batch_size="2")
+    with Task(made, partition, view=name) as task:
+        task.put(*records[:2])
+        assert search.documents(name) == {"1": {"a": 1, "b": {"x": 1}}}
+        task.put(*records[2:4])
+        assert search.documents(name) == {"1": {"a": 3, "b": {"x": 1, "y": 2}}}
+        task.put(*records[4:])
+        assert search.documents(name) == {"1": {"c": 1}}
+        for record in records:
+            task.sink._writer.write(task.sink._changes([record]))  # type: ignore[union-attr]
+            task.sink._writer.flush()  # type: ignore[union-attr]
+    assert search.documents(name) == {"1": {"c": 1}}
+
+
+def test_a_document_for_each_record(search: SearchServer) -> None:
+    topic, partition = a_topic(flat=True, key=None)
+    with Task(values(search, key_ignore="true"), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1}), topic.put({"id": 1}))
+    assert sorted(search.documents(topic.name)) == [f"{topic.name}+0+0", f"{topic.name}+0+1"]
+
+
+ALL = struct(
+    {
+        "id": INT32,
+        "amount": decimal(2, 10, optional=True),
+        "huge": decimal(4, 30, optional=True),
+        "any": Schema(Type.STRUCT, True, name=names.VARIABLE_SCALE_DECIMAL, version=1),
+        "day": primitive(Type.INT32, optional=True, name=names.DATE),
+        "at": primitive(Type.INT64, optional=True, name=names.MICRO_TIMESTAMP),
+        "zoned": primitive(Type.STRING, optional=True, name=names.ZONED_TIMESTAMP),
+        "ratio": primitive(Type.FLOAT64, optional=True),
+        "data": primitive(Type.BYTES, optional=True),
+        "doc": primitive(Type.STRING, optional=True, name=names.JSON),
+        "name": TEXT,
+        "tags": Schema(Type.ARRAY, True, value_schema=STRING),
+        "map": Schema(Type.MAP, True, key_schema=STRING, value_schema=STRING),
+        "inner": struct({"x": INT32, "city": TEXT}, optional=True),
+    }
+)
+
+
+def test_values_and_their_fields(search: SearchServer) -> None:
+    topic, partition = a_topic(row=ALL)
+    row = {
+        "id": 1, "amount": Decimal("12.50"), "huge": Decimal("12345678901234567890.1234"),
+        "any": {"scale": 3, "value": (1500).to_bytes(2, "big")}, "day": 18_262, "at": 1_577_873_730_123_456,
+        "zoned": "2020-01-01T12:00:00.5+02:00", "ratio": 0.25, "data": b"\0\1", "doc": '{"a": [1, "x"]}',
+        "name": "Zoë", "tags": ["a", "b"], "map": {"k": "v"}, "inner": {"x": 3, "city": "Bern"},
+    }  # fmt: skip
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(
+            topic.put(row), topic.put({**dict.fromkeys(row), "id": 2, "ratio": float("nan"), "day": 2_146_033_979})
+        )
+        assert task.bad == []
+    found = search.documents(topic.name)
+    assert found["1"] == {
+        "id": 1, "amount": 12.5, "huge": "12345678901234567890.1234", "any": "1.500", "day": "2020-01-01",
+        "at": "2020-01-01T10:15:30.123456Z", "zoned": "2020-01-01T10:00:00.5Z", "ratio": 0.25, "data": "AAE=",
+        "doc": {"a": [1, "x"]}, "name": "Zoë", "tags": ["a", "b"], "map": {"k": "v"},
+        "inner": {"x": 3, "city": "Bern"},
+    }  # fmt: skip
+    assert found["2"] == {**dict.fromkeys(row), "id": 2, "ratio": "NaN", "day": "infinity"}
+    for query in (
+        {"term": {"amount": 12.5}}, {"range": {"huge": {"gt": 1e19}}}, {"term": {"any": 1.5}},
+        {"range": {"day": {"gte": "2019-12-31", "lte": "2020-01-01"}}},
+        {"range": {"at": {"gte": "2020-01-01T10:15:30"}}},
+        {"match": {"name": "zoë"}}, {"term": {"name.keyword": "Zoë"}}, {"term": {"tags.keyword": "b"}},
+        {"term": {"map.k": "v"}}, {"term": {"inner.city.keyword": "Bern"}}, {"term": {"id": 1}},
+    ):  # fmt: skip
+        answer = search.request("POST", f"/{topic.name}/_search", {"query": query})
+        assert [hit["_id"] for hit in answer["hits"]["hits"]] == ["1"], query
+
+
+def test_rules_for_texts(search: SearchServer) -> None:
+    name = f"{fresh()}.texts"
+    row = struct({"id": STRING, "code": TEXT, "body": TEXT, "other": TEXT, "own": TEXT})
+    topic = Topic(row, struct({"id": STRING}), name, flat=True)
+    made = values(search, string_mapping="keyword", text_fields="bo.*",
+                  index_mappings='{"own": {"type": "text", "index": false}}')  # fmt: skip
+    with Task(made, TopicPartition(name, 0), view=name) as task:
+        task.put(topic.put({"id": "a|b", "code": "x" * 40_000, "body": "y", "other": "z", "own": "o"}))
+        assert task.bad == []
+    fields = search.request("GET", f"/{name}/_mapping")[f"{name}-g1"]["mappings"]["properties"]
+    assert {field: about["type"] for field, about in fields.items()} == {
+        "id": "keyword", "code": "keyword", "body": "text", "other": "keyword", "own": "text",
+    }  # fmt: skip
+    assert fields["own"]["index"] is False
+    assert list(search.documents(name)) == ["a\\|b"]
+
+
+def test_fields_come_and_cannot_change_their_kind(search: SearchServer) -> None:
+    topic, partition = a_topic(flat=True)
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1, "name": "a", "qty": 1}))
+        topic.row = struct({"id": primitive(Type.INT64), "name": TEXT, "city": TEXT})
+        task.put(topic.put({"id": 2**40, "name": "b", "city": "Bern"}))
+        topic.row = struct({"id": INT32, "name": INT32, "city": struct({"zip": INT32})})
+        task.put(topic.put({"id": 3, "name": 5, "city": {"zip": 1}}))
+    (bad,) = task.bad
+    assert "rebuild the view" in str(bad[1])
+    fields = search.request("GET", f"/{topic.name}/_mapping")[f"{topic.name}-g1"]["mappings"]["properties"]
+    assert fields["city"]["type"] == "text"
+    assert len(search.documents(topic.name)) == 2
+
+
+def test_a_refused_document_is_reported_and_the_one_before_it_stays(search: SearchServer) -> None:
+    """The server refuses by item; of the same key, what came before in the same request counts."""
+    name = f"{fresh()}.guessed"
+    partition = TopicPartition(name, 0)
+
+    def record(offset: int, key: int, value: Any) -> Record:
+        return Record(name, {"id": key}, value, KEY, None, partition=0, offset=offset)
+
+    with Task(values(search), partition, view=name) as task:
+        task.put(record(0, 1, {"n": 1}))
+        task.put(
+            record(1, 2, {"n": 2}), record(2, 2, {"n": "many"}), record(3, 3, {"n": {"x": 1}}), record(4, 4, {"n": 4})
+        )
+    assert {r.offset for r, _ in task.bad} == {2, 3}
+    assert all("refuses the document" in str(error) for _, error in task.bad)
+    assert {key: doc["n"] for key, doc in search.documents(name).items()} == {"1": 1, "2": 2, "4": 4}
+
+
+def test_names(search: SearchServer) -> None:
+    """Upper case, illegal characters, several topics in one index; somebody else's index is left alone."""
+    word = fresh()
+    made = values(search, index_name_format=f"{word}-all")
+    one, other = Topic(topic=f"{word}.One", flat=True), Topic(topic=f"{word}.Two", flat=True)
+    with Task(made, TopicPartition(one.name, 0), TopicPartition(other.name, 0), view="Two topics: " + word) as task:
+        task.put(one.put({"id": 1}, version=3), other.put({"id": 2}, version=3))
+    assert sorted(search.documents(f"{word}-all")) == ["1", "2"]
+    search.request("PUT", f"/{word}.theirs")
+    theirs = Topic(topic=f"{word}.Theirs", flat=True)
+    with Task(values(search), TopicPartition(theirs.name, 0), view=f"{word}-theirs") as task:
+        task.write([theirs.put({"id": 1})])
+        with pytest.raises(Fatal, match="an index of that name exists"):
+            task.sink.flush()
+    assert search.documents(f"{word}.theirs") == {}
+
+
+def test_a_task_that_was_replaced_moves_no_offsets(search: SearchServer) -> None:
+    topic, partition = a_topic(flat=True)
+    made = values(search)
+    with Task(made, partition, view=topic.name) as old, Task(made, partition, view=topic.name) as new:
+        first = topic.put({"id": 1, "name": "new"}, version=1)
+        new.put(first, topic.put({"id": 1, "name": "newer"}, version=2))
+        with pytest.raises(Fenced):
+            old.put(first)
+        assert new.sink.flush() == {partition: 2}
+    assert search.documents(topic.name)["1"]["name"] == "newer"
+    with Task(made, partition, view=topic.name) as task, pytest.raises(Fatal, match="made again"):
+        task.sink.assign({partition: "id-2"})
+
+
+def test_an_index_that_goes_while_the_task_runs(search: SearchServer) -> None:
+    topic, partition = a_topic(flat=True)
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1}))
+        search.request("DELETE", f"/{topic.name}-g1")
+        task.write([topic.put({"id": 2})])
+        with pytest.raises(Fatal, match="is gone"):
+            task.sink.flush()
+    with pytest.raises(urllib.error.HTTPError):
+        search.request("GET", f"/{topic.name}-g1")
+    with Task(values(search), partition, view=topic.name) as task, pytest.raises(Fatal, match="somebody deleted it"):
+        task.put(topic.put({"id": 2}))
+
+
+def test_data_streams(opensearch: SearchServer) -> None:
+    """The Elasticsearch of the tests has no data streams; see `tests.servers.elasticsearch`."""
+    word = fresh()
+    topic = Topic(topic=f"{word}.Events", flat=True, key=None, row=ROW)
+    made = values(opensearch, data_stream_type="logs", data_stream_dataset=word)
+    partition = TopicPartition(topic.name, 0)
+    records = [topic.put({"id": n, "name": f"n{n}"}).replace(timestamp_ms=1_577_873_730_123 + n) for n in range(5)]
+    with Task(made, partition, view=word) as task:
+        task.put(*records)
+        task.sink._writer.write(task.sink._changes(records))  # type: ignore[union-attr]
+        task.sink._writer.flush()  # type: ignore[union-attr]
+        assert task.bad == []
+    found = opensearch.documents(f"logs-{word}-{topic.name.lower()}")
+    assert sorted(doc["id"] for doc in found.values()) == list(range(5))
+    assert {doc["@timestamp"] for doc in found.values() if doc["id"] == 0} == {"2020-01-01T10:15:30.123Z"}

@@ -1,0 +1,45 @@
+"""What the servers' answers mean for the task."""
+
+from __future__ import annotations
+
+import pytest
+
+from headwater.connectors.elasticsearch.client.contract import Busy, Refusal, is_gone, path, refused
+from headwater.worker.api import Fatal, HeadwaterError
+
+BLOCKED = {"type": "cluster_block_exception", "reason": "index read-only"}
+NOT_FOUND = {"type": "index_not_found_exception", "reason": "no such index [i]"}
+STARTING = {"type": "no_shard_available_action_exception", "reason": "no shard available"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (429, {"type": "es_rejected_execution_exception", "reason": "full"}, Busy),
+        (429, {"type": "circuit_breaking_exception", "reason": "too large"}, Busy),
+        (503, STARTING, Busy),
+        (502, "<html>Bad Gateway</html>", Busy),
+        (403, BLOCKED, Busy),
+        (401, {"type": "security_exception", "reason": "who"}, Fatal),
+        (403, {"type": "security_exception", "reason": "may not"}, Fatal),
+        (404, NOT_FOUND, Refusal),
+        (400, {"type": "mapper_parsing_exception", "reason": "failed", "caused_by": {"reason": "the cause"}}, Refusal),
+        (413, "", Refusal),
+    ],
+)
+def test_what_a_status_means(status: int, error: object, kind: type[HeadwaterError]) -> None:
+    found = refused(status, {"error": error} if isinstance(error, dict) else error, "POST /_bulk")
+    assert type(found) is kind
+    assert "POST /_bulk" in str(found)
+    if isinstance(error, dict):
+        assert (error.get("caused_by") or error)["reason"] in str(found)
+
+
+def test_an_index_that_is_gone_and_one_that_is_starting() -> None:
+    assert is_gone(NOT_FOUND)
+    assert not is_gone(STARTING)
+    assert not is_gone(None)
+
+
+def test_paths_are_quoted() -> None:
+    assert path("shop%2f", "_doc", "a/b") == "/shop%252f/_doc/a%2Fb"
