@@ -1,0 +1,67 @@
+"""No connector without a contract, and none that does not outlive its broker."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.worker.testing import SinkContract, SourceContract, outlive_a_restart, without_contract
+from tests.conftest import Database
+from tests.contract.connectors import drivers
+from tests.servers.kafka import KafkaServer, running
+from tests.servers.postgres import PostgresServer
+
+
+@pytest.fixture
+def broker() -> Iterator[KafkaServer]:
+    """To be killed. Not 4.3, which may forget then that a transaction was committed; see
+    `tests/system/runtime_kafka/test_broker_gone.py`."""
+    with running("4.1") as server:
+        yield server
+
+
+def contracts() -> list[type[Any]]:
+    """Of all the test files in this folder."""
+    names = [f"tests.contract.connectors.{path.stem}" for path in sorted(Path(__file__).parent.glob("test_*.py"))]
+    found = [value for name in names for value in vars(importlib.import_module(name)).values()]
+    suites = (SourceContract, SinkContract)
+    return [value for value in found if isinstance(value, type) and issubclass(value, suites) and value not in suites]
+
+
+def test_every_connector_has_a_contract() -> None:
+    missing = without_contract("headwater", contracts())
+    assert not missing, f"{missing}: write a driver in drivers.py, and a contract in a test file beside it"
+
+
+def test_a_connector_without_a_contract_is_found() -> None:
+    some = [contract for contract in contracts() if contract.__name__ != "TestFileSource"]
+    assert without_contract("headwater", some) == ["FileSource"]
+
+
+@pytest.mark.servers
+def test_they_outlive_their_broker(
+    broker: KafkaServer, make_database: Callable[[PostgresServer], Database], pg: PostgresServer, tmp_path: Path
+) -> None:
+    def folder(name: str) -> Path:
+        made = tmp_path / name
+        made.mkdir()
+        return made
+
+    sources = [
+        drivers.FileSourceDriver(folder("files")),
+        drivers.FileStreamSourceDriver(folder("lines")),
+        drivers.PostgresSourceDriver(make_database(pg)),
+    ]
+    sinks = [
+        drivers.FileStreamSinkDriver(folder("copy")),
+        drivers.ParquetDriver(folder("latest")),
+        drivers.ChangeLogDriver(folder("log")),
+        drivers.PostgresSinkDriver(make_database(pg)),
+    ]
+    outlive_a_restart(broker, sources, sinks, tmp_path)
+    tested = {driver.connector_class for driver in (*sources, *sinks)}
+    assert tested == {contract.driver_type.connector_class for contract in contracts()}

@@ -1,0 +1,28 @@
+"""The Parquet view keeps the contract: both modes, in a folder and on S3."""
+
+from __future__ import annotations
+
+import pytest
+
+from headwater.worker.testing import SinkContract
+from tests.servers.s3 import S3Server
+from tests.contract.connectors.drivers import LOGS, ChangeLogDriver, ParquetDriver, ParquetOnS3Driver
+
+
+class TestLatestState(SinkContract):
+    driver_type = ParquetDriver
+    logs = LOGS
+
+
+class TestChangeLog(SinkContract):
+    driver_type = ChangeLogDriver
+    logs = LOGS
+
+
+class TestOnS3(SinkContract):
+    driver_type = ParquetOnS3Driver
+    logs = LOGS
+
+    @pytest.fixture
+    def driver(self, s3: S3Server, bucket: str) -> ParquetOnS3Driver:
+        return ParquetOnS3Driver(s3, bucket)
