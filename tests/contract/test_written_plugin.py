@@ -37,14 +37,20 @@ def plugin(tmp_path: Path) -> Path:
     return folder
 
 
-def python(plugin: Path, *arguments: str, **env: str) -> str:
+def python(plugin: Path, *arguments: str, status: int = 0, **env: str) -> str:
     path = os.pathsep.join(filter(None, [str(plugin), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=plugin, env={**os.environ, "PYTHONPATH": path, **env}, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
+
+
+def pytest_in(plugin: Path, tmp_path: Path, *options: str, failing: bool = False) -> str:
+    """As its author would, in their own folder."""
+    own = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={tmp_path / 'theirs'}", *options)
+    return python(plugin, "-m", "pytest", *own, status=int(failing))
 
 
 def test_each_connector_has_fewer_than_60_lines(plugin: Path) -> None:
@@ -53,9 +59,7 @@ def test_each_connector_has_fewer_than_60_lines(plugin: Path) -> None:
 
 
 def test_it_keeps_the_contract(plugin: Path, tmp_path: Path) -> None:
-    said = python(
-        plugin, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={tmp_path / 'theirs'}"
-    )
+    said = pytest_in(plugin, tmp_path)
     assert re.search(r"^\d+ passed in ", said, re.MULTILINE), said
 
 
@@ -73,3 +77,28 @@ def test_it_runs(plugin: Path, tmp_path: Path) -> None:
     python(plugin, *command, *run, **files)
     with closing(sqlite3.connect(copy)) as db:
         assert db.execute("SELECT * FROM note ORDER BY id").fetchall() == rows
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "test"),
+    [
+        ("notes_source.py", '"id": self._last}', '"id": self._last - 1}', "test_what_was_not_acked_goes_on"),
+        ("notes_source.py", "ORDER BY id", "ORDER BY -id", "test_all_rows_are_read"),
+        ("notes_source.py", "self._db.close()", "pass", "test_nothing_is_left_open"),
+        ("notes_source.py", "raise Retriable", "raise OSError", "test_the_other_side_goes_away"),
+        ("notes_sink.py", ".rowcount != 1", ".rowcount > 1", "test_a_task_that_was_replaced"),
+        ("notes_sink.py", "places[tp][1] or None", "None", "test_a_flush_whose_answer_got_lost"),
+        ("notes_sink.py", "places[tp][0] != topic_id", "False", "test_another_topic_of_that_name"),
+        ("notes_sink.py", "DELETE FROM note WHERE", "DELETE FROM note WHERE 0 AND", "test_rows_are_in_the_view"),
+        ("notes_sink.py", "self._report(", "print(", "test_a_bad_record_is_reported"),
+        ("notes_sink.py", "batches, self._batches = self._batches, []", "batches = self._batches", "test_rows_are_in"),
+    ],
+)
+def test_the_contract_notices(plugin: Path, tmp_path: Path, file: str, right: str, wrong: str, test: str) -> None:
+    """One mistake at a time in code that keeps the contract."""
+    code = (plugin / file).read_text()
+    assert right in code
+    (plugin / file).write_text(code.replace(right, wrong))
+    kind = "Source" if "source" in file else "Sink"
+    said = pytest_in(plugin, tmp_path, "-k", f"{kind} and not process and not replay", failing=True)
+    assert re.search(rf"^FAILED .*::{test}", said, re.MULTILINE), said

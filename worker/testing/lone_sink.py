@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import cast
 
 from headwater.worker.api import (
     DataError,
     Fatal,
+    Generations,
+    HasGenerations,
     Record,
     Sink,
     SinkBatch,
@@ -29,7 +32,8 @@ class MemoryLog:
         self.partitions = [TopicPartition(topic, number) for number in range(2)]
         self.records: dict[TopicPartition, list[Record | None]] = {tp: [] for tp in self.partitions}
         """By offset; None: it holds no record, as where a transaction ends."""
-        self.committed: dict[TopicPartition, int] = {}
+        self.groups: dict[int, dict[TopicPartition, int]] = {}
+        """Next offsets that the consumer group of each generation has stored."""
         self.topic_id = "id-1"
         self.appended: list[Row] = []
 
@@ -52,11 +56,19 @@ class MemoryLog:
 class LoneSink:
     """One incarnation after the other of a sink's one task. `bad`: what it reported, where `tolerant`."""
 
-    def __init__(self, driver: SinkDriver, name: str, log: MemoryLog, target: str = "view", tolerant: bool = True):
+    def __init__(
+        self,
+        driver: SinkDriver,
+        name: str,
+        log: MemoryLog,
+        target: str = "view",
+        tolerant: bool = True,
+        generation: int = 1,
+    ) -> None:
         topic = log.partitions[0].topic
         raw = config_of(name, driver.connector_class, {"topics": topic, **driver.config(target)})
         self._plan, self._task_config = planned(raw)
-        self._name, self._log, self._tolerant = name, log, tolerant
+        self._name, self._log, self._tolerant, self._generation = name, log, tolerant, generation
         self._opened: list[Sink] = []
         self._sink: Sink | None = None
         self._stopping = threading.Event()
@@ -77,6 +89,15 @@ class LoneSink:
         assert self._sink is not None, "the sink is not open"
         return self._sink
 
+    @property
+    def committed(self) -> dict[TopicPartition, int]:
+        """The consumer group's next offsets."""
+        return self._log.groups.setdefault(self._generation, {})
+
+    def generations(self) -> Generations:
+        connector = cast(HasGenerations, self._plan.connector)
+        return cast(Generations, connector.generations(self._plan.values, self._name))
+
     def new_task(self) -> Sink:
         connector = self._plan.connector
         assert isinstance(connector, SinkConnector), f"{type(connector).__name__} is no SinkConnector"
@@ -86,7 +107,9 @@ class LoneSink:
 
     def open(self, partitions: Sequence[TopicPartition] | None = None) -> dict[TopicPartition, int | None]:
         """A fresh instance takes the partitions over; returns what the view says that it holds of each."""
-        context = TaskContext(self._name, 0, self._plan.values, self._task_config, stopping=self._stopping)
+        context = TaskContext(
+            self._name, 0, self._plan.values, self._task_config, self._generation, stopping=self._stopping
+        )
         if self._tolerant:
             context.report_bad_record = self._report
         else:
@@ -96,7 +119,7 @@ class LoneSink:
         wanted = self._log.partitions if partitions is None else partitions
         held = sink.assign(dict.fromkeys(wanted, self._log.topic_id))
         assert set(held) == set(wanted), f"assign({list(wanted)}) answered for {list(held)}"
-        self.at = {tp: self._log.committed.get(tp, 0) if at is None else at for tp, at in held.items()}
+        self.at = {tp: self.committed.get(tp, 0) if at is None else at for tp, at in held.items()}
         self._unflushed = set()
         return held
 
@@ -130,7 +153,7 @@ class LoneSink:
         assert not late, f"flush has not made durable what was written: {late}, written up to {self.at}"
         self._unflushed.clear()
         if answered:
-            self._log.committed.update(done)
+            self.committed.update(done)
 
     def put(self) -> None:
         """All that the log has."""
