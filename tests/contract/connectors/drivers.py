@@ -249,6 +249,7 @@ class ParquetOnS3Driver(_Parquet):
     def __init__(self, s3: S3Server, bucket: str) -> None:
         super().__init__(f"s3://{bucket}")
         self._s3, self._bucket = s3, bucket
+        self._folder = s3.data / bucket
 
     def config(self, target: str) -> dict[str, str]:
         return {
@@ -265,3 +266,10 @@ class ParquetOnS3Driver(_Parquet):
         except client.exceptions.NoSuchKey:
             return None
         return body
+
+    def cut(self) -> None:
+        """The bucket is gone."""
+        self._folder.rename(self._folder.with_name(f"{self._bucket}-away"))
+
+    def mend(self) -> None:
+        self._folder.with_name(f"{self._bucket}-away").rename(self._folder)
