@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["left_by"]
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 """How long things may take that end by themselves."""
 
 

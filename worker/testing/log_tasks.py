@@ -72,9 +72,7 @@ class LogTasks:
     def run_sink(self, driver: SinkDriver, name: str, topic: str, target: str, **options: str) -> None:
         """Dots in the names of options are written as `_`."""
         more = {option.replace("_", "."): text for option, text in options.items()}
-        self._run(
-            config_of(name, driver.connector_class, {"topics": topic, **driver.config(target), **more})
-        )
+        self._run(config_of(name, driver.connector_class, {"topics": topic, **driver.config(target), **more}))
 
     def _run(self, raw: dict[str, str]) -> None:
         plan, task_config = planned(raw)

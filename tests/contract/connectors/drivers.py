@@ -1,4 +1,4 @@
-"""The other side of each connector: what the contract suite puts where a source reads, and finds where a sink writes."""
+"""The other side of each connector: what the suite puts where a source reads, and finds where a sink writes."""
 
 from __future__ import annotations
 
