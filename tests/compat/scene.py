@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 from tests.conftest import Database
 from tests.servers.connect import ConnectWorker
 from tests.servers.kafka import KafkaServer
+from tests.servers.process import kill_one
 from tests.servers.worker import WorkerProcess
 
 from .numbered_writer import SCHEMA, TABLES, Change, NumberedWriter
@@ -135,8 +133,7 @@ class Scene:
         children = self.headwater.children()
         self.headwater.kill()
         for pid in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill_one(pid)
 
     def until_more(self, records: int) -> None:
         """Whoever runs writes so many more."""

@@ -175,9 +175,9 @@ class SqliteGenerations:
             gone = record.value is None
             wanted = None if gone else json.dumps({f: record.value.get(f) for f in self._fields}, sort_keys=True)
             key = record.key.encode()
-            yield ExpectedRow(
-                record.topic, key, None if gone else digest(key + b" " + (wanted or "").encode()), record.version
-            )
+            row = None if gone else digest(key + b" " + (wanted or "").encode())
+            filled = gone or "unfilled" not in record.value
+            yield ExpectedRow(record.topic, key, row, record.version, filled)
 
     def compare_source(self, number: int) -> Sequence[Finding]:
         return []

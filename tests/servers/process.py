@@ -75,13 +75,24 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def kill_one(pid: int) -> None:
+    """SIGKILL; nothing where it has just ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to it and what it has started; nothing where it has just ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 def kill_all(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL to the process and its children; PostgreSQL's have sessions of their own. Returns when all are gone."""
     os.kill(process.pid, signal.SIGSTOP)  # so that it starts no further ones
     children = children_of(process.pid)
     for pid in [*children, process.pid]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        kill_one(pid)
     process.wait()
     deadline = time.monotonic() + 240
     while any(map(_lives, children)) and time.monotonic() < deadline:

@@ -36,13 +36,15 @@ class GenerationInfo:
 class ExpectedRow(NamedTuple):
     """What one record makes of one row of the view. `digest` None: the row is gone; `key` is canonical.
 
-    `key` b"" and `digest` None: every row of the part is gone (a truncate).
+    `key` b"" and `digest` None: every row of the part is gone (a truncate). `filled` False: the record leaves out a
+    value (an unchanged large one) that no earlier record has brought either; the digest is of what is known.
     """
 
     part: str
     key: bytes
     digest: int | None
     version: int | None = None
+    filled: bool = True
 
 
 class Reader(Protocol):

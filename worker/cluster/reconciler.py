@@ -38,6 +38,8 @@ __all__ = ["Reconciler"]
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.3
+SEEN_WITHIN_S = 1.0
+"""Whoever leads has then seen what this worker gave up in good order; what it has not seen it hands out at once."""
 LOOK_S = 2.0
 FIRST_LOOK_S = 90.0
 STOP_S = 5.0
@@ -146,6 +148,7 @@ class Reconciler:
         if self._report is not None and self._statuses is not None:
             self._report.leave()
             self._statuses.close()
+            time.sleep(SEEN_WITHIN_S)
         self._membership.stop()
 
     def runs_anywhere(self, connector: str) -> bool:

@@ -32,8 +32,9 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """`expected`, `found`: rows by part. `unsettled`: rows left out because their key has changed after the point of
-    comparison, or because of a change log's record, on a log that has since compacted the older record away.
+    """`expected`, `found`: rows by part. `unsettled`: rows left out of which the log no longer tells what they should
+    be, because compaction has taken a record: their key has changed after the point of comparison, their newest record
+    leaves out a large value, or they are rows of a change log.
     `left_out`: parts that were not compared."""
 
     expected: dict[str, int] = field(default_factory=dict)
@@ -63,7 +64,8 @@ class Comparison:
 
 
 Touched = Callable[[], Container[tuple[str, bytes]]]
-"""Gives the rows (part, key) that records after the point of comparison touch; asked for only where rows differ."""
+"""Gives the rows (part, key) that are not to be compared, because records after the point of comparison touch them or
+compaction has taken one of their values; asked for only where rows differ."""
 
 
 def compare(

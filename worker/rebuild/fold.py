@@ -50,12 +50,14 @@ class Fold:
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self._limit = in_memory
         self._rows: dict[tuple[str, bytes], _Newest] = {}
+        self.unfilled: set[tuple[str, bytes]] = set()
+        """Rows of which the records do not tell every value."""
         self._file: sqlite3.Connection | None = None
         self._path: str | None = None
 
     def add(self, rows: Iterable[ExpectedRow]) -> None:
         held = self._rows
-        for part, key, digest, version in rows:
+        for part, key, digest, version, filled in rows:
             if key == EVERY_ROW and digest is None:
                 self._empty(part, version)
                 continue
@@ -63,6 +65,10 @@ class Fold:
             if before and _above(before.version, version):
                 continue
             held[part, key] = _Newest(digest, version)
+            if not filled:
+                self.unfilled.add((part, key))
+            elif self.unfilled:
+                self.unfilled.discard((part, key))
             if len(held) > self._limit:
                 self._spill()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headwater.worker.api import Reader, TopicPartition
 
-from .comparison import Comparison, Touched, compare, compare_keys
+from .comparison import Comparison, compare, compare_keys
 from .fold import Fold
 from .log_reading import read_between
 from .pinning import Stuck, behind, ends, pinned
@@ -76,8 +76,10 @@ def against_log(work: Work, generation: int, reader: Reader) -> Comparison:
         work.progress(detail="comparing with the view")
         pipeline = work.pipeline(generation)
         compacted = any(info.compacted for info in pipeline.topics(work.log).values())
-        forgotten = pipeline.generations.every_record and (compacted or any(begins.values()))
-        return compare(fold, reader, later_rows(work, generation, until), forgotten=forgotten)
+        lossy = compacted or any(begins.values())
+        later = later_rows(work, generation, until)
+        unfilled = fold.unfilled if lossy else set()
+        return compare(fold, reader, lambda: later() | unfilled, forgotten=lossy and pipeline.generations.every_record)
     finally:
         fold.close()
 
@@ -99,7 +101,9 @@ def fold_log(
             work.progress(min(done, total), total, detail="folding the log")
 
 
-def later_rows(work: Work, generation: int, since: Mapping[TopicPartition, int]) -> Touched:
+def later_rows(
+    work: Work, generation: int, since: Mapping[TopicPartition, int]
+) -> Callable[[], set[tuple[str, bytes]]]:
     """The rows that the log touches after `since`.
 
     Compaction may meanwhile have taken the record that made such a row, so the fold cannot say what it should be.
@@ -109,7 +113,7 @@ def later_rows(work: Work, generation: int, since: Mapping[TopicPartition, int])
         rows: set[tuple[str, bytes]] = set()
         with work.pipeline(generation).expectation() as expect:
             for messages in read_between(work.log, since, ends(work, generation), work.check):
-                rows.update((part, key) for part, key, _, _ in expect(messages))
+                rows.update((row.part, row.key) for row in expect(messages))
         return rows
 
     return touched

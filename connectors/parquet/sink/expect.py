@@ -49,7 +49,8 @@ class Expectation:
     def _expected(self, rows: list[Row]) -> Iterator[ExpectedRow]:
         """In the order of the rows."""
         keys = self._keys(rows) if self._latest else {}
-        ready = [self._filled(row, keys[id(row)]) for row in rows if id(row) in keys] if self._latest else rows
+        ready = [row for row in rows if id(row) in keys] if self._latest else rows
+        unfilled = {id(row) for row in ready if not self._fill(row, keys[id(row)])} if self._latest else set()
         digests: dict[int, tuple[bytes, int | None]] = {}
         for shape, same in _by_shape(ready).items():
             whole = [row for row in same if not row.gone]
@@ -63,7 +64,7 @@ class Expectation:
                 digests[id(row)] = (key, digest)
         for row in ready:
             if id(row) in digests:
-                yield ExpectedRow(row.shape.table, *digests[id(row)])
+                yield ExpectedRow(row.shape.table, *digests[id(row)], filled=id(row) not in unfilled)
 
     def _keys(self, rows: list[Row]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
@@ -75,24 +76,26 @@ class Expectation:
                 found |= {id(row): key for row, key in zip(kept, key_texts(batch, names), strict=True)}
         return found
 
-    def _filled(self, row: Row, key: bytes) -> Row:
-        """With the earlier values of what the event leaves out; `row` itself, so that its id stays."""
+    def _fill(self, row: Row, key: bytes) -> bool:
+        """Put in the earlier values of what the event leaves out. Whether all of them are known."""
         place = (row.shape.table, key)
         if row.gone:
             self._remembered.pop(place, None)
-            return row
-        values = row.values
+            return True
+        values, unknown = row.values, set[str]()
         if row.unfilled and isinstance(values, dict):
             earlier = self._remembered.get(place, {})
+            unknown = {name for name in row.unfilled if name not in earlier}
             values.update({name: earlier.get(name) for name in row.unfilled})
         size = sum(
             len(v) for name in row.shape.toastable if isinstance(v := values.get(name), str | bytes | list | dict)
         )
         if row.unfilled or size >= TOASTED_FROM:
-            self._remembered[place] = values
+            known = {name: value for name, value in values.items() if name not in unknown} if unknown else values
+            self._remembered[place] = known
         else:
             self._remembered.pop(place, None)
-        return row
+        return not unknown
 
 
 def _by_shape(rows: Iterable[Row]) -> dict[Shape, list[Row]]:

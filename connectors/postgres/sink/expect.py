@@ -107,7 +107,8 @@ class Expectation:
         if image.gone:
             self._remembered.pop((part, name), None)
             return ExpectedRow(part, name, None, version)
-        return ExpectedRow(part, name, self._digest(record, (part, name), key, image), version)
+        digest, filled = self._digest(record, (part, name), key, image)
+        return ExpectedRow(part, name, digest, version, filled)
 
     def _image(self, record: Record) -> _Image | None:
         """The row that a record is about; None: it changes nothing."""
@@ -186,7 +187,8 @@ class Expectation:
     def _column(self, name: str) -> str:
         return name if self.values["quote.identifiers"] else name.lower()
 
-    def _digest(self, record: Record, row_name: tuple[str, bytes], key: _Key, image: _Image) -> int:
+    def _digest(self, record: Record, row_name: tuple[str, bytes], key: _Key, image: _Image) -> tuple[int, bool]:
+        """And whether all values are known: this record's own, or an earlier one's for its placeholders."""
         found = {column: name_prefix(column) + compact(kind.canonical(value)) for column, (kind, value) in key.items()}
         unchanged: list[str] = []
         size = 0
@@ -202,7 +204,8 @@ class Expectation:
             size += length + 8
         if unchanged or size >= TOASTED_FROM or self._remembered:
             self._fill(record, row_name, found, unchanged, size)
-        return row_digest([found[column] for column in sorted(found)])
+        filled = all(column in found for column in unchanged)
+        return row_digest([found[column] for column in sorted(found)]), filled
 
     def _fill(
         self, record: Record, row_name: tuple[str, bytes], found: dict[str, bytes], unchanged: list[str], size: int

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
 import pytest
 
 from tests.conftest import Database
-from tests.servers.process import children_of
+from tests.servers.process import children_of, kill_one
 from tests.system.runtime.scene import eventually
 
 from .cluster import SESSION_MS, TASK_MODULE, Cluster, command_line, id_of
@@ -45,7 +43,7 @@ def test_any_process_is_killed(three: Cluster, database: Database) -> None:
         with counted.counting(f"kill -9 of a task of {name}", 300):
             pid = three.settled(counted.tasks)[name, 0].pid
             assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            kill_one(pid)
     after = three.settled(counted.tasks)
     assert moved(before, after) == {("counter0", 0), ("view0", 0), ("postgres-view", 0)}
     assert all(before[key].worker_id == after[key].worker_id for key in before)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.worker import WorkerProcess
-
-from .test_kills import config, values
+from tests.system.files.test_kills import config, values
 
 pytestmark = pytest.mark.system
 

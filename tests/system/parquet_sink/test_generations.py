@@ -67,6 +67,15 @@ def test_the_view_is_what_is_expected(tmp_path: Path, mode: str, flat: bool) -> 
     generations.close()
 
 
+def test_what_no_record_brings_is_told(tmp_path: Path) -> None:
+    """Compaction has taken the record with the value of row 1; the one of row 2 is there."""
+    topic = Topic()
+    kept = [topic.put({"id": n, "name": UNAVAILABLE_VALUE, "qty": n}) for n in (1, 1)]
+    kept += [topic.put({"id": 2, "name": "x" * 3000}), topic.put({"id": 2, "name": UNAVAILABLE_VALUE, "qty": 2})]
+    rows_expected = ParquetGenerations(values(tmp_path, view_mode="latest.state"), "view").expect(kept)
+    assert [row.filled for row in rows_expected] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_built_beside_and_swapped(tmp_path: Path, mode: str) -> None:
     topic = Topic(flat=True)

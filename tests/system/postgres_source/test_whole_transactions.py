@@ -5,9 +5,7 @@ The end of a transaction takes an offset of its own in each partition it wrote t
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from headwater.worker.runtime.supervisor import Supervisor
 from headwater.worker.runtime.task_spec import TaskSpec
 from tests.conftest import Database
 from tests.servers.kafka import KafkaServer
+from tests.servers.process import kill_group
 from tests.system.runtime.scene import Scene, eventually, kafka_settings, state_of, work
 
 pytestmark = pytest.mark.system
@@ -57,9 +56,12 @@ def test_transactions_of_the_database_are_whole(
         rows = write(db, [1])
         supervisor.run("source", work(TaskSpec(group, 0, 1, raw, settings=scene.settings, data_dir=str(scene.data))))
         eventually(lambda: len(scene.messages(topic)) == rows, 300)
+        killed: set[int] = set()
         for _ in range(3):
             rows += write(db, [3, 700, 1, 1, 19, 20, 21, 300, 2])
-            os.killpg(eventually(lambda: state_of(supervisor, group)["pid"]), signal.SIGKILL)
+            pid = eventually(lambda: {state_of(supervisor, group)["pid"]} - {None, *killed}).pop()
+            killed.add(pid)
+            kill_group(pid)
         rows += write(db, [50, 1])
         eventually(lambda: len(scene.messages(topic)) >= rows, 300)
     found = [m for m in scene.messages(topic) if m.value is not None]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.servers.postgres import PostgresServer
+from tests.servers.process import kill_one
 from tests.servers.s3 import S3Server
 from tests.servers.worker import WorkerProcess
 
@@ -237,7 +236,7 @@ def test_killed_while_it_is_rebuilt(
         for _ in range(6):
             time.sleep(chance.uniform(0.2, 1.5))
             if children := worker.children():
-                os.kill(chance.choice(children), signal.SIGKILL)
+                kill_one(chance.choice(children))
             assert len(place.rows("id")) > 500
         worker.kill()
         worker.start()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.servers.postgres import PostgresServer
+from tests.servers.process import kill_one
 from tests.servers.worker import WorkerProcess
 
 pytestmark = pytest.mark.system
@@ -188,7 +187,7 @@ def test_killed_while_it_is_rebuilt(
         for _ in range(5):
             time.sleep(chance.uniform(0.2, 1.2))
             if children := worker.children():
-                os.kill(chance.choice(children), signal.SIGKILL)
+                kill_one(chance.choice(children))
             assert len(rows(view, f"SELECT id, name FROM {table}")) > 1000
         worker.kill()
         worker.start()

@@ -18,6 +18,7 @@ from headwater.worker.runtime.barrier import dump_halt, halt_key
 from headwater.worker.runtime.internal_topics import InternalTopics
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import make_upstream, set_mood
+from tests.servers.process import kill_group
 
 from .scene import Scene, eventually, once_each, state_of, work
 
@@ -34,7 +35,7 @@ def kill_at_random(supervisor: Supervisor, scene: Scene, rounds: int) -> int:
         time.sleep(dice.uniform(0.2, 0.9))
         alive = [s["pid"] for s in supervisor.snapshot() if s["pid"]]
         for pid in dice.sample(alive, min(len(alive), 2)):
-            os.killpg(pid, signal.SIGKILL)
+            kill_group(pid)
     return limit
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from headwater.worker.runtime.supervisor import Supervisor
 from tests.plugins.counting.source import make_upstream
+from tests.servers.process import kill_group
 
 from .scene import Scene, eventually, once_each, state_of, work
 
@@ -31,7 +30,7 @@ def kill_at_random(supervisor: Supervisor, scene: Scene, rounds: int) -> int:
         make_upstream(scene.upstream, limit)
         time.sleep(dice.uniform(0.2, 0.9))
         for pid in [s["pid"] for s in supervisor.snapshot() if s["pid"]]:
-            os.killpg(pid, signal.SIGKILL)
+            kill_group(pid)
     return limit
 
 

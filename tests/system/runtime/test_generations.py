@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from headwater.worker.cluster.standalone import Standalone
 from headwater.worker.rebuild.requests import ViewRequests
 from tests.plugins.sqlite_source import change
 from tests.plugins.sqlite_view import rows_of
+from tests.servers.process import kill_group
 
 from .scene import eventually
 
@@ -88,8 +87,8 @@ def test_a_rebuild_runs_beside_the_live_view_and_survives_kills(
     for _ in range(6):
         time.sleep(dice.uniform(0.1, 0.6))
         change(str(database), "p1", {"name": f"n{dice.random()}", "age": 1})
-        alive = [s["pid"] for s in worker.snapshot() if s["pid"]]
-        os.killpg(dice.choice(alive), signal.SIGKILL)
+        alive = eventually(lambda: [s["pid"] for s in worker.snapshot() if s["pid"]])
+        kill_group(dice.choice(alive))
     change(str(database), "p1", {"name": "last", "age": 1})
     requests.wish("people-view", "promote")
     eventually(lambda: requests.state("people-view").job is None, 240)

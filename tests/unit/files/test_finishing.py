@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from headwater.worker.api import Fatal
-
-from .driver import Driver, write
+from tests.unit.files.driver import Driver, write
 
 
 def options(folder: Path, action: str) -> dict[str, str]:

@@ -10,8 +10,7 @@ import pytest
 
 from headwater.connectors.files.source.listing import Patterns, Round
 from headwater.connectors.files.source.task import LISTED_AT_ONCE
-
-from .driver import Driver, write
+from tests.unit.files.driver import Driver, write
 
 
 def found(*patterns: str, exclude: tuple[str, ...] = ()) -> list[str]:

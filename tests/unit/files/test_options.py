@@ -7,8 +7,7 @@ import pytest
 
 from headwater.connectors.files.source import FileSourceConnector
 from headwater.worker.api import ConfigError
-
-from .driver import Driver
+from tests.unit.files.driver import Driver
 
 GOOD = {"path": "/data/*.csv", "format": "csv"}
 

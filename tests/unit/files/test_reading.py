@@ -14,8 +14,7 @@ import pytest
 import zstandard
 
 from headwater.worker.api import DataError, Fatal
-
-from .driver import Driver, write
+from tests.unit.files.driver import Driver, write
 
 
 def test_rows_with_keys_and_headers(tmp_path: Path) -> None:

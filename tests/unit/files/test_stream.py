@@ -15,8 +15,7 @@ from headwater.connectors.files.stream.source import CHUNK
 from headwater.worker.api import ConfigError, Record, Type, array, mapping, primitive, struct
 from headwater.worker.api import TopicPartition as TP
 from tests.sink_task import SinkTask
-
-from .driver import Driver, write
+from tests.unit.files.driver import Driver, write
 
 
 def source(path: Path, **options: Any) -> Driver:

@@ -73,6 +73,15 @@ def test_without_versions_the_last_one_counts() -> None:
     fold.close()
 
 
+def test_rows_that_are_not_filled_are_known() -> None:
+    fold = Fold(1)
+    fold.add(ExpectedRow("t", b"%d" % n, n, version, filled) for n, version, filled in (
+        (1, 5, False), (2, 5, False), (2, 6, True), (3, 5, True), (3, 6, False), (4, 5, True),
+    ))  # fmt: skip
+    assert fold.unfilled == {("t", b"1"), ("t", b"3")}
+    fold.close()
+
+
 def test_its_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     fold = Fold(1)

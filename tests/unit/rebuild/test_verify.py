@@ -65,6 +65,18 @@ def test_one_wrong_row(scene: Scene, statement: str, said: str) -> None:
     assert scene.state().current == 1
 
 
+def test_a_value_that_compaction_has_taken_is_not_missed(scene: Scene) -> None:
+    """A view saw it, the log no longer tells it: that of its row cannot be compared, others can."""
+    scene.send([("k1", item(1) | {"unfilled": "name"}), ("k2", item(2) | {"unfilled": "name"}), ("k2", item(2))])
+    assert verify(scene) == ("done", [])
+    for key in ("k1", "k2"):
+        tamper(scene, f"UPDATE view SET value = replace(value, 'first', 'seen') WHERE key = '{key}'")
+    result, reasons = verify(scene)
+    assert (result, len(reasons)) == ("failed", 2)
+    assert reasons[1].startswith("items: row k2 differs")
+    assert scene.state().history[-1]["result"]["unsettled"] == 1
+
+
 def test_a_wrong_generation_is_not_swapped_in(scene: Scene) -> None:
     """The row is spoilt between the replay and the verification."""
     scene.requests.rebuild(VIEW, scene.config("id"), {"keep_failed": True})
