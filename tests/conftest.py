@@ -30,7 +30,7 @@ _QUICK_UPKEEP = {
 }
 """A shared broker looks for old records and old segments several times a second."""
 
-SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw"}
+SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "tasks"}
 """Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
 
 

@@ -32,8 +32,8 @@ class MemoryLog:
         self.partitions = [TopicPartition(topic, number) for number in range(2)]
         self.records: dict[TopicPartition, list[Record | None]] = {tp: [] for tp in self.partitions}
         """By offset; None: it holds no record, as where a transaction ends."""
-        self.groups: dict[int, dict[TopicPartition, int]] = {}
-        """Next offsets that the consumer group of each generation has stored."""
+        self.groups: dict[tuple[str, int], dict[TopicPartition, int]] = {}
+        """Next offsets that the consumer group of each connector's generation has stored."""
         self.topic_id = "id-1"
         self.appended: list[Row] = []
 
@@ -92,7 +92,7 @@ class LoneSink:
     @property
     def committed(self) -> dict[TopicPartition, int]:
         """The consumer group's next offsets."""
-        return self._log.groups.setdefault(self._generation, {})
+        return self._log.groups.setdefault((self._name, self._generation), {})
 
     def generations(self) -> Generations:
         connector = cast(HasGenerations, self._plan.connector)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -61,7 +62,7 @@ def outlive_a_restart(
             source.put(MORE)
         broker.start()
         for name in named_sinks:
-            tasks.until(lambda name=name: _appended(tasks, name))
+            tasks.until(partial(_appended, tasks, name))
         for name, source in named_sources.items():
             _until_read(tasks, source, name, [*SOME, *MORE])
         for name, sink in named_sinks.items():

@@ -21,7 +21,7 @@ from .lone_sink import LoneSink, MemoryLog
 
 __all__ = ["SinkContract"]
 
-VIEW = "view"
+VIEW, REPLAYED = "view", "replayed"
 FIRST = [Row(number, f"first {number}") for number in range(6)]
 """Changed, deleted and made again by the next ones."""
 SECOND = [Row(2, "second 2"), Row(3, None), Row(6, "second 6"), Row(1, "second 1"), Row(1, "third 1")]
@@ -61,6 +61,19 @@ class SinkContract(Contract):
                 log.append(*rows)
                 sink.put()
                 self.check(driver, log.appended)
+
+    def test_a_replay_from_zero_gives_the_same_view(self, driver: SinkDriver, name: str, log: MemoryLog) -> None:
+        """One view follows the log piece by piece, by several tasks; the other one reads it in one go."""
+        for rows in (FIRST, SECOND, THIRD):
+            log.append(*rows)
+            with LoneSink(driver, name, log) as sink:
+                sink.open()
+                sink.put()
+        with LoneSink(driver, f"{name}o", log, REPLAYED) as sink:
+            sink.open()
+            sink.put()
+        self.check(driver, log.appended)
+        assert self._seen(driver, REPLAYED) == self._seen(driver, VIEW)
 
     def test_tombstones_alone(self, driver: SinkDriver, name: str, log: MemoryLog) -> None:
         """The first that a view hears of a row is that it is gone; then of all others."""
@@ -279,9 +292,12 @@ class SinkContract(Contract):
 
         assert left_by(work) == []
 
-    def test_a_killed_process_loses_nothing(self, driver: SinkDriver, name: str, tasks: LogTasks) -> None:
-        """And what cannot be decoded is in the dead letter queue, with everything around it in the view."""
-        topic, letters = f"{name}t", f"{name}d"
+    def test_a_killed_process_loses_nothing_and_a_replay_gives_the_same(
+        self, driver: SinkDriver, name: str, tasks: LogTasks
+    ) -> None:
+        """What cannot be decoded is in the dead letter queue, with everything around it in the view. Another view then
+        reads the log from offset zero, in one go."""
+        topic, letters, other = f"{name}t", f"{name}d", f"{name}o"
         tolerant = {
             "errors_tolerance": "all",
             "errors_deadletterqueue_topic_name": letters,
@@ -298,8 +314,10 @@ class SinkContract(Contract):
         tasks.stop(name)
         tasks.append(name, topic, THIRD)
         tasks.run_sink(driver, name, topic, VIEW, **tolerant)
+        tasks.run_sink(driver, other, topic, REPLAYED, **tolerant)
         tasks.until(lambda: self.shows(driver, [*FIRST, *SECOND, *THIRD]))
-        tasks.until(lambda: tasks.read_to_the_end(name, topic))
+        tasks.until(lambda: self.shows(driver, [*FIRST, *SECOND, *THIRD], REPLAYED))
+        tasks.until(lambda: tasks.read_to_the_end(name, topic) and tasks.read_to_the_end(other, topic))
         assert {message.value for message in tasks.messages(letters)} == {b"{not json"}
 
     @needs("cut", "mend")
@@ -320,20 +338,3 @@ class SinkContract(Contract):
         driver.mend()  # type: ignore[attr-defined]
         tasks.until(lambda: self.shows(driver, [*FIRST, *SECOND]))
         tasks.until(lambda: tasks.read_to_the_end(name, topic))
-
-    def test_a_replay_from_zero_gives_the_same_view(self, driver: SinkDriver, name: str, tasks: LogTasks) -> None:
-        """One view follows the log piece by piece, in several processes; the other one reads it in one go."""
-        topic, other = f"{name}t", f"{name}o"
-        tasks.make_topic(topic)
-        rows: list[Row] = []
-        for some in (FIRST, SECOND, THIRD):
-            tasks.run_sink(driver, name, topic, VIEW)
-            tasks.append(name, topic, some)
-            rows += some
-            tasks.until(lambda: tasks.read_to_the_end(name, topic))
-            tasks.stop(name)
-        self.check(driver, rows)
-        tasks.run_sink(driver, other, topic, "replayed")
-        tasks.until(lambda: tasks.read_to_the_end(other, topic))
-        tasks.stop(other)
-        assert self._seen(driver, "replayed") == self._seen(driver, VIEW)

@@ -249,6 +249,7 @@ class ParquetOnS3Driver(_Parquet):
     def __init__(self, s3: S3Server, bucket: str) -> None:
         super().__init__(f"s3://{bucket}")
         self._s3, self._bucket = s3, bucket
+        self._client = s3.client()
         self._folder = s3.data / bucket
 
     def config(self, target: str) -> dict[str, str]:
@@ -260,10 +261,10 @@ class ParquetOnS3Driver(_Parquet):
         }
 
     def _content(self, path: str) -> bytes | None:
-        client = self._s3.client()
+        key = path.removeprefix(f"{self._root}/")
         try:
-            body: bytes = client.get_object(Bucket=self._bucket, Key=path.removeprefix(f"{self._root}/"))["Body"].read()
-        except client.exceptions.NoSuchKey:
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey:
             return None
         return body
 

@@ -8,6 +8,8 @@ from headwater.worker.testing import SinkContract, SourceContract
 from tests.conftest import Database
 from tests.contract.connectors.drivers import LOGS, PostgresSinkDriver, PostgresSourceDriver
 
+pytestmark = pytest.mark.servers
+
 
 class TestPostgresSource(SourceContract):
     driver_type = PostgresSourceDriver
