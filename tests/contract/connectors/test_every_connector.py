@@ -43,6 +43,7 @@ def test_a_connector_without_a_contract_is_found() -> None:
 
 
 @pytest.mark.servers
+@pytest.mark.long
 def test_they_outlive_their_broker(
     broker: KafkaServer, make_database: Callable[[PostgresServer], Database], pg: PostgresServer, tmp_path: Path
 ) -> None:

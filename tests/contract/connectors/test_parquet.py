@@ -1,4 +1,4 @@
-"""The Parquet view keeps the contract: both modes, in a folder and on S3; all of them on one log, one of them on both."""
+"""The Parquet view keeps the contract in both modes and in both stores; one of them on both logs, others on one."""
 
 from __future__ import annotations
 
