@@ -11,7 +11,7 @@ import pytest
 
 from headwater.worker.testing import SinkContract, SourceContract, outlive_a_restart, without_contract
 from tests.conftest import Database
-from tests.contract.connectors import drivers
+from tests.contract.connectors.drivers import files, parquet, postgres
 from tests.servers.kafka import KafkaServer, running
 from tests.servers.postgres import PostgresServer
 
@@ -34,7 +34,7 @@ def contracts() -> list[type[Any]]:
 
 def test_every_connector_has_a_contract() -> None:
     missing = without_contract("headwater", contracts())
-    assert not missing, f"{missing}: write a driver in drivers.py, and a contract in a test file beside it"
+    assert not missing, f"{missing}: write a driver in drivers/, and a contract in a test file beside that folder"
 
 
 def test_a_connector_without_a_contract_is_found() -> None:
@@ -53,15 +53,15 @@ def test_they_outlive_their_broker(
         return made
 
     sources = [
-        drivers.FileSourceDriver(folder("files")),
-        drivers.FileStreamSourceDriver(folder("lines")),
-        drivers.PostgresSourceDriver(make_database(pg)),
+        files.FileSourceDriver(folder("files")),
+        files.FileStreamSourceDriver(folder("lines")),
+        postgres.PostgresSourceDriver(make_database(pg)),
     ]
     sinks = [
-        drivers.FileStreamSinkDriver(folder("copy")),
-        drivers.ParquetDriver(folder("latest")),
-        drivers.ChangeLogDriver(folder("log")),
-        drivers.PostgresSinkDriver(make_database(pg)),
+        files.FileStreamSinkDriver(folder("copy")),
+        parquet.ParquetDriver(folder("latest")),
+        parquet.ChangeLogDriver(folder("log")),
+        postgres.PostgresSinkDriver(make_database(pg)),
     ]
     outlive_a_restart(broker, sources, sinks, tmp_path)
     tested = {driver.connector_class for driver in (*sources, *sinks)}

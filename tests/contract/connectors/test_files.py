@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from headwater.worker.testing import SinkContract, SourceContract
-from tests.contract.connectors.drivers import LOGS, FileSourceDriver, FileStreamSinkDriver, FileStreamSourceDriver
+from tests.contract.connectors.drivers import LOGS
+from tests.contract.connectors.drivers.files import FileSourceDriver, FileStreamSinkDriver, FileStreamSourceDriver
 
 
 class TestFileSource(SourceContract):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headwater.worker.testing import SinkContract
-from tests.contract.connectors.drivers import LOGS, ChangeLogDriver, ParquetDriver, ParquetOnS3Driver
+from tests.contract.connectors.drivers import LOGS
+from tests.contract.connectors.drivers.parquet import ChangeLogDriver, ParquetDriver, ParquetOnS3Driver
 from tests.servers.s3 import S3Server
 
 

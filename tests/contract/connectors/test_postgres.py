@@ -6,7 +6,8 @@ import pytest
 
 from headwater.worker.testing import SinkContract, SourceContract
 from tests.conftest import Database
-from tests.contract.connectors.drivers import LOGS, PostgresSinkDriver, PostgresSourceDriver
+from tests.contract.connectors.drivers import LOGS
+from tests.contract.connectors.drivers.postgres import PostgresSinkDriver, PostgresSourceDriver
 
 pytestmark = pytest.mark.servers
 
