@@ -34,6 +34,14 @@ SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "tasks"}
 """Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Tells once more what failed, a line each, last of all: the message of one failure may be thousands of lines."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for report in [*reporter.stats.get("failed", ()), *reporter.stats.get("error", ())] if reporter else ():
+        why = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").partition("\n")[0]
+        reporter.write_line(f"not passed: {report.nodeid} ({report.when}): {why[:300]}")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives the mark `servers` before `-m` looks at marks."""

@@ -17,7 +17,7 @@ from tests.servers.worker import MemberProcess, WorkerProcess
 from .reading import read_all
 from .scene import Scene, wait_for
 
-PATIENCE_S = 240.0
+PATIENCE_S = 300.0
 
 
 class ClusterScene(Scene):

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from .numbered_writer import Change
 
-QUIET_S = 60.0
+QUIET_S = 240.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tests.servers.worker import WorkerProcess
 from .numbered_writer import SCHEMA, TABLES, Change, NumberedWriter
 from .reading import Raw, ends, read_all, written
 
-WAIT_S = 120.0
+WAIT_S = 300.0
 WORKER = """
 bootstrap.servers: {bootstrap}
 group.id: headwater-{name}

@@ -20,7 +20,7 @@ from tests.servers.kafka import KafkaServer
 pytestmark = [pytest.mark.compat, pytest.mark.long]
 
 CONNECTORS = [f"file-{n}" for n in range(4)]
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 class Member:

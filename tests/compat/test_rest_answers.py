@@ -27,7 +27,7 @@ from .rest_script import LINES, Call, script
 
 pytestmark = pytest.mark.compat
 TOPIC = "rest-lines"
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 SETTINGS = {
     **{f"{kind}.storage.replication.factor": "1" for kind in ("config", "offset", "status")},
     "scheduled.rebalance.max.delay.ms": "0",

@@ -20,6 +20,7 @@ from headwater.worker.observe.health import Stall
 from headwater.worker.observe.log_levels import LogLevels
 from headwater.worker.observe.observed import Observed
 from headwater.worker.runtime.internal_topics import InternalTopics
+from headwater.worker.runtime.spares import Spares
 from headwater.worker.runtime.supervisor import Supervisor
 from headwater.worker.runtime.task_spec import TaskId
 
@@ -38,6 +39,7 @@ from .peers import Peers
 from .reconciler import Reconciler
 from .refusals import DataDirUnusable, NotThere, NotValid
 from .session_keys import SessionPolicy
+from .state import TASK_MODULE
 from .status import connector_status, problems
 from .status_topic import StatusTopic
 from .surroundings import Surroundings
@@ -94,7 +96,8 @@ class Worker:
         self.cluster_id = self.log.cluster_id()
         stall = Stall(int(self.settings.get("task.stalled.after.ms", "300000")) / 1000)
         grace_s = int(self.settings.get("task.shutdown.graceful.timeout.ms", "5000")) / 1000
-        self.supervisor = Supervisor(grace_s, stall)
+        spares = Spares(TASK_MODULE, int(self.settings.get("task.spare.processes", "0")))
+        self.supervisor = Supervisor(grace_s, stall, spares=spares)
         membership = self._membership
         own_id = lone_id(self.settings, self.data_dir) if self._alone else leader_id(self.settings)
         self._writer = ConfigWriter(self.log, own_id, lambda: membership.assigned().leader)

@@ -91,6 +91,9 @@ WORKER_OPTIONS: Final = Options(
            doc="Generations of views and their rebuilds."),
     Option("task.stalled.after.ms", _LONG, 300_000, "A task that makes no progress for so long while there is work is "
            "reported as stalled, ms.", validate=at_least(1_000), group="Headwater"),
+    Option("task.spare.processes", _INT, 0, "Processes that are kept ready, so that tasks of a worker that died start "
+           "here sooner; each takes the memory of a task without work.", validate=at_least(0), importance="low",
+           group="Headwater"),
     Option("task.memory.max.bytes", _LONG, 0, "A task whose process uses more memory is stopped in good order and "
            "started again; 0: no limit. A connector may say otherwise by the same name.", validate=at_least(0),
            group="Headwater"),

@@ -20,7 +20,7 @@ import orjson
 
 from headwater.worker.observe import logs
 
-__all__ = ["Child"]
+__all__ = ["Child", "spawn"]
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +32,39 @@ OnEvent = Callable[[dict[str, Any]], None]
 OnExit = Callable[[int, str], None]
 
 
+def spawn(module: str) -> subprocess.Popen[bytes]:
+    """A process that waits for its assignment. Raises `OSError` where the machine has no room for one."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
 class Child:
     """One running process. Start it on a thread that lives as long as it does: on Linux it dies with that thread.
 
     `on_event(fields)` is called for each event, then `on_exit(status, tail)` once; both on a thread of the child's.
     `status` is negative for a signal; `tail` is the end of what it wrote to standard error. Making one raises `OSError`
-    where the machine has no room for a process, `RuntimeError` for a thread; then nothing runs.
+    where the machine has no room for a process, `RuntimeError` for a thread; then nothing runs. `ready`: a process of
+    `module` that waits already.
     """
 
-    def __init__(self, module: str, assignment: Mapping[str, Any], on_event: OnEvent, on_exit: OnExit) -> None:
+    def __init__(
+        self,
+        module: str,
+        assignment: Mapping[str, Any],
+        on_event: OnEvent,
+        on_exit: OnExit,
+        ready: subprocess.Popen[bytes] | None = None,
+    ) -> None:
         self._on_event = on_event
         self._on_exit = on_exit
         self._speaker = assignment.get("connector") or assignment.get("view"), assignment.get("task")
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = ready or spawn(module)
         self.pid = self._process.pid
         self._sending = threading.Lock()
         self._early: list[bytes] | None = []

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import importlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,9 +42,22 @@ class ChildChannel:
         faulthandler.enable()
         self._in, self._out = _take_over(sys.stdin.fileno(), 0), _take_over(sys.stdout.fileno(), 1)
         self._writing = threading.Lock()
-        self.assignment: dict[str, Any] = orjson.loads(self._in.readline() or b"{}")
-        _die_with(int(self.assignment.get("parent", os.getppid())))
         _go_first()
+        self.assignment: dict[str, Any] = self._assignment()
+        _die_with(int(self.assignment.get("parent", os.getppid())))
+
+    def _assignment(self) -> dict[str, Any]:
+        """The first line, or the second: a spare is told first what to import meanwhile."""
+        line = self._in.readline()
+        if line.startswith(b'{"ready":'):
+            with _named("headwater-spare"):
+                for module in orjson.loads(line)["ready"]:
+                    importlib.import_module(module)
+                line = self._in.readline()
+        if not line:
+            os._exit(PARENT_GONE_EXIT)
+        assignment: dict[str, Any] = orjson.loads(line)
+        return assignment
 
     def tell(self, event: str, fields: dict[str, Any]) -> None:
         """Report up; any thread may call it. A supervisor that is gone hears nothing."""
@@ -99,6 +114,20 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the call
         os._exit(PARENT_GONE_EXIT)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Linux: what `ps -e` and `top` call this process meanwhile; 15 characters at most."""
+    shown = Path("/proc/self/comm")
+    try:
+        before = shown.read_text()
+        shown.write_text(name)
+    except OSError:
+        yield
+        return
+    yield
+    shown.write_text(before.strip())
 
 
 def _go_first() -> None:

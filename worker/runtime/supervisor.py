@@ -17,6 +17,7 @@ from headwater.worker.observe.process_use import process_use
 
 from .child import Child
 from .memory_cap import excess
+from .spares import Spares
 from .startups import Startups
 from .supervised import Supervised, Work, describe
 
@@ -34,7 +35,11 @@ class Supervisor:
     """Every method may be called from any thread; none waits, but `stop_all`."""
 
     def __init__(
-        self, grace_s: float = 5.0, stall: Stall | None = None, on_change: Callable[[], None] = lambda: None
+        self,
+        grace_s: float = 5.0,
+        stall: Stall | None = None,
+        on_change: Callable[[], None] = lambda: None,
+        spares: Spares | None = None,
     ) -> None:
         self._grace_s = grace_s
         self._stall = stall or Stall()
@@ -42,6 +47,7 @@ class Supervisor:
         self._changed = threading.Condition(threading.RLock())
         self._items: dict[Hashable, Supervised] = {}
         self._log_levels: dict[str, str] = {}
+        self._spares = spares or Spares("", 0)
         self.startups = Startups()
         self._news = False
         self._ending = False
@@ -156,12 +162,15 @@ class Supervisor:
         while True:
             with self._changed:
                 if self._ending and not self._items:
+                    self._spares.end()
                     return
                 self._news = False
                 items = list(self._items.values())
             now = time.monotonic()
             due = [self._attend(item, now) for item in items]
             with self._changed:
+                if not self._news and not self._ending:
+                    due.append(self._spares.fill(now))
                 if not self._news:
                     self._changed.wait(min([_TICK_S, *(at - now for at in due if at is not None and at > now)]))
 
@@ -213,6 +222,7 @@ class Supervisor:
                 {**item.work.assignment, "paused": item.work.paused, "log_levels": self._log_levels},
                 lambda event: self._take(item, event),
                 lambda status, tail: self._ended(item, status, tail),
+                self._spares.take(item.work.module),
             )
         except (OSError, RuntimeError) as error:  # the latter where there are too many threads
             item.reason = f"its process could not be started: {error}"
@@ -226,6 +236,8 @@ class Supervisor:
     def _take(self, item: Supervised, event: dict[str, Any]) -> None:
         quiet = event.get("event") == "metrics"
         with self._changed:
+            if event.get("event") == "imported":
+                self._spares.learn(event["modules"])
             item.take(event)
             if not quiet:
                 self.startups.told(item)

@@ -54,8 +54,14 @@ def main() -> int:
         redact=redactor.redact,
     )
 
+    spares = spec.settings.get("task.spare.processes", "0") != "0"
+
     def tell(event: str, fields: dict[str, Any]) -> None:
+        nonlocal spares
         channel.tell(event, {name: _hidden(value, redactor) for name, value in fields.items()})
+        if spares and fields.get("state") == "RUNNING":
+            spares = False
+            channel.tell("imported", {"modules": [name for name in sys.modules if name.startswith("headwater.")]})
 
     control = TaskControl(tell, spec.paused, _lease(spec))
 

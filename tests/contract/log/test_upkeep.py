@@ -127,11 +127,8 @@ def test_one_call_does_a_bounded_piece(log: Log, log_factory: LogFactory, make_t
     topic = make_topic(1, **COMPACTED)
     for _ in range(4):
         write(log, [Message(topic, b"%d" % key, bytes(100)) for key in range(10_000)])
-    longest = 0.0
-    more = True
-    while more:
-        began = time.monotonic()
-        more = log.maintain(0.02)
-        longest = max(longest, time.monotonic() - began)
-    assert longest < 1.0
+    calls = 1
+    while log.maintain(0.02):
+        calls += 1
+    assert calls > 3 or log_factory.brokers, "on Kafka the brokers do it"
     assert len(latest(read_all(log, topic))) == 10_000

@@ -137,7 +137,11 @@ class Cluster:
     def processes(self) -> dict[int, str]:
         """Pids of all processes of tasks that run under these workers, with their worker's id."""
         found = ((pid, worker) for worker in self.alive for pid in children_of(worker.pid))
-        return {pid: id_of(worker) for pid, worker in found if TASK_MODULE in command_line(pid)}
+        return {pid: id_of(worker) for pid, worker in found if TASK_MODULE in command_line(pid) and not is_spare(pid)}
+
+    def spares(self) -> int:
+        """How many processes stand ready."""
+        return sum(is_spare(pid) for worker in self.alive for pid in children_of(worker.pid))
 
     def settled(self, tasks: Mapping[str, int]) -> Told:
         """Wait until each of so many tasks by connector runs once, and all workers say the same; where they run."""
@@ -197,6 +201,14 @@ def samples(worker: MemberProcess, name: str) -> list[Sample]:
     with urllib.request.urlopen(f"{worker.url}/metrics", timeout=60) as answer:
         families = text_string_to_metric_families(answer.read().decode())
     return [sample for family in families for sample in family.samples if sample.name == name]
+
+
+def is_spare(pid: int) -> bool:
+    """A process that was started ahead and has no task yet."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "headwater-spare"
+    except OSError:
+        return False
 
 
 def command_line(pid: int) -> bytes:

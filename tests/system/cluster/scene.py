@@ -17,7 +17,7 @@ from tests.servers.process import spawn
 from tests.servers.server import Server
 
 MEMBER = Path(__file__).with_name("member.py")
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 SESSION_MS = 6000
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import Database
+from tests.servers.kafka import KafkaServer
 from tests.servers.process import children_of, kill_one
 from tests.system.runtime.scene import eventually
 
@@ -16,13 +18,20 @@ from .counted import Counted, moved
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
 
-def test_any_process_is_killed(three: Cluster, database: Database) -> None:
+SPARES = 5
+"""Tasks that a worker inherits when one of three dies, and one more."""
+
+
+def test_any_process_is_killed(make_cluster: Callable[..., Cluster], kafka: KafkaServer, database: Database) -> None:
+    three = make_cluster(kafka, settings={"task.spare.processes": str(SPARES)})
+    three.start()
     counted = Counted(three, database)
     counted.create()
     counted.count_on(300)
     counted.check()
     for victim in ("follower", "leader"):
         before = three.settled(counted.tasks)
+        eventually(lambda: three.spares() == SPARES * len(three.alive), 300)
         leader = three.leader()
         killed = leader if victim == "leader" else next(worker for worker in three.alive if worker is not leader)
         pids = children_of(killed.pid)

@@ -164,13 +164,13 @@ def test_without_a_broker_every_call_ends_and_names_it(own_kafka: KafkaServer) -
             began = time.monotonic()
             with pytest.raises(Retriable, match=own_kafka.bootstrap):
                 call()
-            assert time.monotonic() - began < 90
+            assert time.monotonic() - began < 240
         assert consumer.poll(1, 0.1) == []
         began = time.monotonic()
         producer.close()
         plain.close()
         consumer.close()
-        assert time.monotonic() - began < 90
+        assert time.monotonic() - began < 240
     finally:
         own_kafka.start()
 

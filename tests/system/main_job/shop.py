@@ -163,8 +163,8 @@ class Shop:
             for statement in statements:
                 connection.execute(statement)
 
-    def writer(self, seed: int) -> LiveWriter:
-        writer = LiveWriter(self.server.dsn(self.source), seed)
+    def writer(self, seed: int, pause_s: float = 0.02) -> LiveWriter:
+        writer = LiveWriter(self.server.dsn(self.source), seed, pause_s)
         writer.start()
         return writer
 
@@ -242,7 +242,7 @@ class Shop:
 
     def wait_for_end(self, job: str) -> dict[str, Any]:
         """How a job has ended."""
-        self.wait_for(lambda: (last := self.progress()["last"]) is not None and last["id"] == job)
+        self.wait_for(lambda: (last := self.progress()["last"]) is not None and last["id"] == job, 600)
         return dict(self.progress()["last"])
 
 

@@ -74,7 +74,7 @@ def test_a_rebuild_killed_in_any_stage_comes_to_its_end(shop: Shop) -> None:
     full.write_text(shop.view_file.read_text())
     kills: list[Callable[[Shop], None]] = [kill_job, kill_worker]
     reached = []
-    writer = shop.writer(seed=9)
+    writer = shop.writer(seed=9, pause_s=0.3)  # slow enough that a rebuild comes after on a busy machine
     try:
         for number, wanted in enumerate(KILLED):
             column = "money" if number % 2 else "owner"

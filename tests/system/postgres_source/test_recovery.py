@@ -53,7 +53,7 @@ def test_a_server_that_restarts(own: Database, make_driver: MakeDriver) -> None:
         stopping.start()  # a fast stop waits until all that was sent is confirmed: it must not hang
         error = read_until_error(driver)
         assert isinstance(error, Retriable), error
-        stopping.join(20)
+        stopping.join(120)
         assert not stopping.is_alive()
         driver.close()
         with pytest.raises(Retriable, match=r"connecting to PostgreSQL at 127\.0\.0\.1"):

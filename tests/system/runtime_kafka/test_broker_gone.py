@@ -76,4 +76,4 @@ def test_a_worker_outlives_its_broker(tmp_path: Path, broker: KafkaServer) -> No
         began = time.monotonic()
     finally:
         worker.stop()
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 240

@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 from headwater.worker.cluster.plugin_slots import PluginSlots
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 NEVER_S = 3600
 
 

@@ -66,7 +66,7 @@ class Driver:
         waiting, self.waiting = self.waiting, []
         self.source.ack(waiting)
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 60) -> Driver:
+    def until(self, condition: Callable[[], object], timeout_s: float = 240) -> Driver:
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, "it does not come about"

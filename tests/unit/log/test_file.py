@@ -174,8 +174,8 @@ def test_waiting_costs_next_to_nothing(tmp_path: Path) -> None:
     consumer.assign({TopicPartition("t", 0): 0})
     began, used = time.monotonic(), time.thread_time()
     assert consumer.poll(1, 1.0) == []
-    assert time.monotonic() - began < 10
-    assert time.thread_time() - used < 0.1
+    assert time.monotonic() - began < 60
+    assert time.thread_time() - used < 0.3
     consumer.close()
     log.close()
 

@@ -59,7 +59,7 @@ class RunningTask:
 
     def stop(self) -> None:
         self.control.stopping.set()
-        self._thread.join(20)
+        self._thread.join(120)
         assert not self._thread.is_alive()
 
 
@@ -98,7 +98,7 @@ class TinyWorker:
 
     def stop(self) -> None:
         self._ending.set()
-        self._thread.join(20)
+        self._thread.join(120)
         for task in self._tasks.values():
             task.stop()
 

@@ -17,7 +17,7 @@ from headwater.worker.runtime.boundary import TRANSACTION_BYTES, WHOLE_BYTES, Bo
 from headwater.worker.runtime.committer import Committer
 
 POLL, LONG, CONNECTOR = BoundaryPolicy(), BoundaryPolicy("interval", 3_600_000), BoundaryPolicy("connector")
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 TABLE = TopicPartition("t", 0)
 
 

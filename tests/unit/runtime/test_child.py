@@ -11,7 +11,7 @@ import pytest
 from headwater.worker.runtime.child import Child
 from headwater.worker.runtime.plugin_process import run_plugin_call
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 FORKS = """
 import os, sys, time
 sys.stdin.readline()
