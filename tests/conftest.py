@@ -33,7 +33,7 @@ _QUICK_UPKEEP = {
 }
 """A shared broker looks for old records and old segments several times a second."""
 
-SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "elasticsearch", "opensearch"}
+SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "elasticsearch", "opensearch", "tasks"}
 """Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
 
 

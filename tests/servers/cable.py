@@ -1,4 +1,4 @@
-"""A cable to a server: TCP on a port of its own, until it is cut. Then nothing goes through, and nobody is told."""
+"""A cable to a server: TCP on a port of its own, until it is cut, or pulled out at the server's end."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Cable:
         self._ends: dict[socket.socket, socket.socket] = {}
         self._whole = threading.Event()
         self._whole.set()
+        self._in = threading.Event()
+        self._in.set()
         self._closed = False
         self._thread = threading.Thread(target=self._carry, name="cable", daemon=True)
         self._thread.start()
@@ -30,11 +32,19 @@ class Cable:
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """What is sent now arrives when the cable is mended, if its sender has still patience by then."""
+        """Nothing goes through, and nobody is told: what is sent now arrives when the cable is mended, if its sender
+        has still patience by then."""
         self._whole.clear()
 
     def mend(self) -> None:
         self._whole.set()
+
+    def pull_out(self) -> None:
+        """Connections end, and so do new ones at once, as where a server has died."""
+        self._in.clear()
+
+    def plug_in(self) -> None:
+        self._in.set()
 
     def close(self) -> None:
         self._closed = True
@@ -44,8 +54,10 @@ class Cable:
     def _carry(self) -> None:
         while not self._closed:
             self._whole.wait()
+            if not self._in.is_set():
+                self._hang_up()
             for key, _ in self._selector.select(0.1):
-                if not self._whole.is_set():
+                if not self._whole.is_set() or (self._ends and not self._in.is_set()):
                     break
                 if key.fileobj is self._listener:
                     self._connect()
@@ -57,6 +69,9 @@ class Cable:
 
     def _connect(self) -> None:
         near, _ = self._listener.accept()
+        if not self._in.is_set():
+            near.close()
+            return
         try:
             far = socket.create_connection(self._target, timeout=10)
         except OSError:
@@ -66,6 +81,12 @@ class Cable:
             one.settimeout(10)
             self._ends[one] = other
             self._selector.register(one, selectors.EVENT_READ)
+
+    def _hang_up(self) -> None:
+        for end in self._ends:
+            self._selector.unregister(end)
+            end.close()
+        self._ends.clear()
 
     def _pass_on(self, end: socket.socket) -> None:
         other = self._ends[end]
