@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from headwater.worker.api import (
     ExpectedRow,
@@ -29,6 +29,8 @@ from .reader import PinnedReader
 from .state import GenerationState, ViewState
 
 Findings = list[Finding]  # inside the class, `list` is a method
+LONGEST_PATH: Final = 3000
+"""Bytes; both servers refuse a request whose first line is longer than 4096 (http.max_initial_line_length)."""
 
 
 class ElasticsearchGenerations:
@@ -134,15 +136,30 @@ class ElasticsearchGenerations:
 
     def _sizes(self, parts: Iterable[Part]) -> tuple[int | None, int | None]:
         """Documents and bytes, of the primaries; as of the last refresh."""
-        indices = ",".join(part.index for part in parts)
-        if not indices:
-            return 0, 0
-        try:
-            params = {"ignore_unavailable": "true", "expand_wildcards": "all"}
-            answer: Mapping[str, Any] = (
-                answered(self._opened(), "GET", path(indices, "_stats", "docs,store"), params=params) or {}
-            )
-        except Retriable:
-            return None, None
-        primaries = answer.get("_all", {}).get("primaries", {})
-        return primaries.get("docs", {}).get("count", 0), primaries.get("store", {}).get("size_in_bytes", 0)
+        rows = size = 0
+        params = {"ignore_unavailable": "true", "expand_wildcards": "all"}
+        for some in requests_of(part.index for part in parts):
+            try:
+                answer: Mapping[str, Any] = answered(self._opened(), "GET", some, params=params) or {}
+            except Retriable:
+                return None, None
+            primaries = answer.get("_all", {}).get("primaries", {})
+            rows += primaries.get("docs", {}).get("count", 0)
+            size += primaries.get("store", {}).get("size_in_bytes", 0)
+        return rows, size
+
+
+def requests_of(indices: Iterable[str]) -> Iterator[str]:
+    """Paths that ask for the sizes of these indices: several, where one would be longer than the server takes."""
+    some: list[str] = []
+    for index in indices:
+        if some and len(sizes_path([*some, index])) > LONGEST_PATH:
+            yield sizes_path(some)
+            some = []
+        some.append(index)
+    if some:
+        yield sizes_path(some)
+
+
+def sizes_path(indices: Iterable[str]) -> str:
+    return path(",".join(indices), "_stats", "docs,store")
