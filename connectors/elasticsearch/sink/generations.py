@@ -18,7 +18,7 @@ from headwater.worker.api import (
 
 from ..client import Client, answered, open_client, path
 from ..client.options import OPENSEARCH
-from .aliases import Aliases
+from .aliases import Aliases, meta_of
 from .check import findings
 from .expect import Expectation
 from .generation_records import Part
@@ -75,7 +75,7 @@ class ElasticsearchGenerations:
             return
         if not state.complete:
             self._state().finish(state)  # first: an index that a task makes from now on is made whole
-        for part in self._state().generation(number).parts().values():
+        for part in self._own_parts(number):
             finish_index(self._opened(), self._values, part.index)
 
     def pin(self, number: int) -> PinnedReader:
@@ -107,7 +107,7 @@ class ElasticsearchGenerations:
         if state.current:
             raise Fatal(f"generation {number} of {self._view} is the one that readers see: it is not dropped")
         if not is_stream(self._values):
-            for part in self._state().generation(number).parts().values():
+            for part in self._own_parts(number):
                 answered(self._opened(), "DELETE", path(part.index))
         answered(self._opened(), "DELETE", path(state.index))
 
@@ -129,6 +129,12 @@ class ElasticsearchGenerations:
 
     def _generation(self, number: int) -> GenerationState | None:
         return next((state for state in self._state().list() if state.number == number), None)
+
+    def _own_parts(self, number: int) -> Iterator[Part]:
+        """Those whose index is there and is this view's: under a part's name another tool may have made one first."""
+        for part in self._state().generation(number).parts().values():
+            if meta_of(self._opened(), part.index).get("view") == self._view:
+                yield part
 
     def _live(self) -> dict[str, Part]:
         current = next((state for state in self._state().list() if state.current), None)

@@ -172,3 +172,23 @@ def test_a_part_that_comes_up_during_the_swap(search: SearchServer) -> None:
     generations.drop(2)
     generations.close()
     assert search.indices(f"*{word}*") == sorted([f"{one.name}-g1", f"{other.name}-g1", f"headwater-{word}-g1"])
+
+
+def test_an_index_of_somebody_else_outlives_the_generation(search: SearchServer) -> None:
+    """It has the name that the generation's own index was to have: nothing is written, changed or dropped there."""
+    scene = Scene(search)
+    scene.write(1, scene.records[:1])
+    index = f"{scene.topic.name}-g2"
+    search.request("PUT", f"/{index}", {"settings": {"index": {"refresh_interval": "17s", "number_of_replicas": 0}}})
+    search.request("PUT", f"/{index}/_doc/1", {"theirs": True})
+    scene.generations.create(2, {})
+    with pytest.raises(Fatal, match="is not this view's"):
+        scene.write(2, scene.records[:1])
+    scene.generations.finish_load(2)
+    settings = search.request("GET", f"/{index}/_settings")[index]["settings"]["index"]
+    assert settings["refresh_interval"] == "17s"
+    scene.generations.drop(2)
+    assert [info.number for info in scene.generations.list()] == [1]
+    assert search.documents(index) == {"1": {"theirs": True}}
+    search.request("DELETE", f"/{index}")
+    scene.generations.close()
