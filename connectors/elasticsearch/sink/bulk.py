@@ -1,6 +1,8 @@
 """One bulk request, sent until each of its documents is in the index or refused for good.
 
 Every operation may be sent twice: versions, or the id of an appended document, make the second one change nothing.
+What a refused operation had replaced goes out in its place before the request counts as done: whoever reads or writes
+that document next finds it as it would be record by record.
 """
 
 from __future__ import annotations
@@ -39,17 +41,17 @@ class Bulk:
         left, rejected, failed = list(operations), list[Rejected](), 0
         while left:
             try:
-                later, reason = self._once(left, rejected)
+                later, again, reason = self._once(left, rejected)
             except Refusal as error:
                 if error.status != _TOO_LARGE:
                     raise Fatal(f"{error}. Nothing was written; this is an error of Headwater: report it") from error
                 return rejected + self._halves(left, error)
             except Busy as error:
-                later, reason = left, str(error)
-            if not later:
-                break
+                later, again, reason = left, [], str(error)
             failed = failed + 1 if len(later) == len(left) else 1
-            left = later
+            left = later + again
+            if not later:
+                continue
             if failed >= self._tries or self._stopping.is_set() or self._closed.is_set():
                 raise Busy(f"{len(left)} documents could not be written in {failed} tries: {reason}")
             pause_s = min(self._first_pause_s * 2 ** (failed - 1), LONGEST_PAUSE_S)
@@ -64,18 +66,24 @@ class Bulk:
     def _halves(self, operations: Sequence[Operation], error: Refusal) -> list[Rejected]:
         """The request was too large."""
         if len(operations) == 1:
-            return [Rejected(operations[0], f"the document is larger than the server takes: {error.reason}")]
+            rejected = Rejected(operations[0], f"the document is larger than the server takes: {error.reason}")
+            return [rejected, *self.send(replaced(operations[0]))]
         middle = len(operations) // 2
         return self.send(operations[:middle]) + self.send(operations[middle:])
 
-    def _once(self, operations: Sequence[Operation], rejected: list[Rejected]) -> tuple[list[Operation], str]:
-        """Operations to be sent again, and why. `rejected` gets what the server refuses."""
+    def _once(
+        self, operations: Sequence[Operation], rejected: list[Rejected]
+    ) -> tuple[list[Operation], list[Operation], str]:
+        """Operations to be sent again later, those to be sent in place of refused ones, and why later.
+
+        `rejected` gets what the server refuses.
+        """
         params = {"require_alias": "false" if operations[0].appends else "true"}
         answer = self._client.request("POST", "/_bulk", bulk_body(operations), params, lines=True)
         items = answer.get("items") if isinstance(answer, Mapping) else None
         if not isinstance(items, list) or len(items) != len(operations):
             raise Busy("POST /_bulk: the server's answer is not whole")
-        later, reason = list[Operation](), ""
+        later, again, reason = list[Operation](), list[Operation](), ""
         for operation, item in zip(operations, items, strict=True):
             result: Mapping[str, Any] = next(iter(item.values()))
             status = int(result["status"])
@@ -95,4 +103,10 @@ class Bulk:
                 raise error
             else:
                 rejected.append(Rejected(operation, f"{kind}: {said}"))
-        return later, reason
+                again += replaced(operation)
+        return later, again, reason
+
+
+def replaced(operation: Operation) -> list[Operation]:
+    """What a refused operation brings back: one at most."""
+    return [] if operation.before is None else [operation.before]

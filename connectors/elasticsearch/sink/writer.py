@@ -64,8 +64,7 @@ class Writer:
         """When it returns, all of it is in the index, but for what was reported."""
         self._send()
         self._flights.drain()
-        while self._settle():
-            self._flights.drain()
+        self._settle()
 
     def close(self) -> None:
         self._flights.close()
@@ -133,16 +132,10 @@ class Writer:
             self._flights.send(some)
         self._settle()
 
-    def _settle(self) -> bool:
-        """Report what was refused; what it had replaced takes its place. True: something was sent again."""
-        again: list[Operation] = []
+    def _settle(self) -> None:
+        """Report what was refused, of requests that are back."""
         for operation, reason in self._flights.rejected():
             self._reject(operation, reason)
-            if operation.before is not None:
-                again.append(operation.before)
-        if again:
-            self._flights.send(again)
-        return bool(again)
 
     def _reject(self, operation: Operation, reason: str) -> None:
         record = operation.record

@@ -209,6 +209,24 @@ def test_a_refused_document_is_reported_and_the_one_before_it_stays(search: Sear
     assert {key: doc["n"] for key, doc in search.documents(name).items()} == {"1": 1, "2": 2, "4": 4}
 
 
+@pytest.mark.parametrize("method", ["insert", "upsert"])
+def test_what_follows_a_refused_document_finds_the_one_before_it(search: SearchServer, method: str) -> None:
+    """All of one transaction, and in two requests: the second holds the document that the first one's refusal left."""
+    name = f"{fresh()}.guessed"
+    partition = TopicPartition(name, 0)
+    changes = [(1, {"n": 1}), (2, {"x": 1}), (2, {"n": "many"}), (3, {"n": 3}), (2, {"z": 1})]
+    records = [
+        Record(name, {"id": key}, value, KEY, None, version=5, partition=0, offset=offset)
+        for offset, (key, value) in enumerate(changes)
+    ]
+    with Task(values(search, write_method=method, batch_size="2"), partition, view=name) as task:
+        task.put(records[0])
+        task.put(*records[1:])
+    assert [record.offset for record, _ in task.bad] == [2]
+    last = {"x": 1, "z": 1} if method == "upsert" else {"z": 1}
+    assert search.documents(name) == {"1": {"n": 1}, "2": last, "3": {"n": 3}}
+
+
 def test_names(search: SearchServer) -> None:
     """Upper case, illegal characters, several topics in one index; somebody else's index is left alone."""
     word = fresh()
