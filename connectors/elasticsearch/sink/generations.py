@@ -41,7 +41,6 @@ class ElasticsearchGenerations:
         self.every_record = every_record(values)
         self._client: Client | None = None
         self._expectation: Expectation | None = None
-        self._refused: set[tuple[str, int, int]] = set()
 
     def list(self) -> list[GenerationInfo]:
         found = []
@@ -85,13 +84,12 @@ class ElasticsearchGenerations:
         if self._generation(number) is None:
             raise Fatal(f"there is no generation {number} of the view {self._view}: rebuild the view")
         offsets, parts = records.offsets(), [*records.parts().values()]
-        self._refused = records.refused()
         opensearch = self._values["distribution"] == OPENSEARCH
-        return PinnedReader(open_client(self._values), opensearch, offsets, parts)
+        return PinnedReader(open_client(self._values), opensearch, offsets, parts, records.refused())
 
     def expect(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:
         if self._expectation is None:
-            self._expectation = Expectation(self._values, self._refused)
+            self._expectation = Expectation(self._values)
         return self._expectation.rows(records)
 
     def compare_source(self, number: int) -> Findings:

@@ -42,7 +42,7 @@ class Writer:
         self._flights = Flights(Bulk(client, values, context.stopping), values["max.in.flight.requests"])
         self._pending = Pending()
         self.refused: list[Record] = []
-        """Records that the server has refused, and that were skipped."""
+        """Records that the server, or the index's fields, have refused, and that were skipped."""
 
     def write(self, changes: Iterable[Change]) -> None:
         """Takes them; sends what fills a request."""
@@ -52,7 +52,7 @@ class Writer:
             try:
                 operation = self._operation(place, change, earlier)
             except DataError as error:
-                self._report(change.record, error)
+                self._skip(change.record, error)
                 continue
             if operation is not None:
                 earlier.pop(place, None)
@@ -80,7 +80,7 @@ class Writer:
             try:
                 yield Place(self._targets.ready(change.plan, kind), change.id), change
             except DataError as error:
-                self._report(change.record, DataError(f"{change.record.where()}: {error}"))
+                self._skip(change.record, DataError(f"{change.record.where()}: {error}"))
 
     def _needs(self, change: Change) -> bool:
         """Does the document as it is now count?"""
@@ -139,5 +139,9 @@ class Writer:
 
     def _reject(self, operation: Operation, reason: str) -> None:
         record = operation.record
-        self._report(record, DataError(f"{record.where()}: {operation.place.target} refuses the document: {reason}"))
+        self._skip(record, DataError(f"{record.where()}: {operation.place.target} refuses the document: {reason}"))
+
+    def _skip(self, record: Record, error: DataError) -> None:
+        """Raises where it may not be skipped."""
+        self._report(record, error)
         self.refused.append(record)

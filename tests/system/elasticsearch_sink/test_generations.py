@@ -7,7 +7,17 @@ from collections.abc import Iterable
 import pytest
 
 from headwater.connectors.elasticsearch.sink.generations import ElasticsearchGenerations
-from headwater.worker.api import Fatal, Fingerprint, Record, TopicPartition, Values, bucket
+from headwater.worker.api import (
+    Fatal,
+    Fingerprint,
+    Record,
+    TopicPartition,
+    Type,
+    Values,
+    bucket,
+    primitive,
+    struct,
+)
 from headwater.worker.rebuild.fold import Fold
 from tests.servers.elasticsearch import SearchServer
 from tests.system.postgres_sink.records import Topic
@@ -92,15 +102,20 @@ def test_what_the_server_refused_is_not_expected(search: SearchServer) -> None:
     records = [
         Record(name, {"id": n}, {"n": "many" if n == 3 else n}, KEY, None, partition=0, offset=n) for n in range(6)
     ]
+    text = struct({"n": primitive(Type.STRING)})  # the index itself has no room for it: nothing is sent
+    records.append(Record(name, {"id": 6}, {"n": "x"}, KEY, text, partition=0, offset=6))
     made = values(search)
     with Task(made, partition, view=name) as task:
         task.put(*records[:2])
-        task.put(*records[2:])
+        task.put(*records[2:6])
+    with Task(made, partition, view=name) as task:
+        task.put(records[6])
         assert len(task.bad) == 1
     generations = ElasticsearchGenerations(made, name)
     reader = generations.pin(1)
+    assert sorted(reader.refused) == [(name, 0, 3), (name, 0, 6)]
     fold = Fold()
-    fold.add(generations.expect(records))
+    fold.add(generations.expect(record for record in records if record.offset not in (3, 6)))
     assert reader.fingerprint() == fold.fingerprint()
     reader.close()
     generations.close()
