@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from headwater.worker.api import (
+    DataError,
     ExpectedRow,
     Fatal,
     Finding,
@@ -20,13 +22,16 @@ from ..client import Client, answered, open_client, path
 from ..client.options import OPENSEARCH
 from .aliases import Aliases, meta_of
 from .check import findings
+from .documents import Documents
 from .expect import Expectation
 from .generation_records import Part
-from .indices import finish_index
+from .indices import Indices, finish_index
 from .options import every_record, is_stream
 from .preflight import part_findings
 from .reader import PinnedReader
 from .state import GenerationState, ViewState
+
+_log = logging.getLogger(__name__)
 
 Findings = list[Finding]  # inside the class, `list` is a method
 LONGEST_PATH: Final = 3000
@@ -64,6 +69,14 @@ class ElasticsearchGenerations:
         if state is not None and state.current:
             raise Fatal(f"generation {number} of {self._view} is the one that readers see and is not built again")
         self._state().create(number, complete=False, current=False)
+        documents, indices = Documents(self._values), Indices(self._opened(), self._values, self._view, number)
+        for topic in sorted(samples):
+            try:
+                change = documents.change(samples[topic])
+                if change is not None and change.document is not None:
+                    indices.prepare(change.plan)
+            except DataError as error:  # the topics of one index may not agree: their records will tell
+                _log.warning("generation %d of %s begins without fields of %s: %s", number, self._view, topic, error)
 
     def offsets(self, number: int) -> dict[TopicPartition, int]:
         return self._state().generation(number).offsets()

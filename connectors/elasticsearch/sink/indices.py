@@ -1,4 +1,7 @@
-"""The indices of one generation as a task needs them: made when their first record comes, given new fields."""
+"""The indices of one generation as a task needs them: made when their first record comes, given new fields.
+
+A rebuild makes them before that, from the newest records: what the oldest ones held would decide the fields' types.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,18 @@ class Indices:
         `versions`: HEADER, OFFSET or EACH, what the record has. Raises `DataError` for fields that the index cannot
         hold, `Fatal` where versions are mixed.
         """
+        part = self.prepare(plan)
+        if versions != part.versions:
+            part = self._with_versions(part, versions)
+        return write_alias(part.index)
+
+    def prepare(self, plan: Plan) -> Part:
+        """Make the index, or its new fields. Raises `DataError` for fields that it cannot hold, `Fatal`."""
         part = self._parts.get(plan.part) or self._opened(plan)
         if plan not in self._ready:
             self._grow(part, plan)
             self._ready.add(plan)
-        if versions != part.versions:
-            part = self._with_versions(part, versions)
-        return write_alias(part.index)
+        return part
 
     def publish(self) -> None:
         """Let readers find the parts of this generation, if it is the one that they see. Raises `Fenced`, `Fatal`."""

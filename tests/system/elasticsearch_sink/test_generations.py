@@ -189,6 +189,28 @@ def test_a_part_that_comes_up_during_the_swap(search: SearchServer) -> None:
     assert search.indices(f"*{word}*") == sorted([f"{one.name}-g1", f"{other.name}-g1", f"headwater-{word}-g1"])
 
 
+def test_the_newest_records_decide_the_fields(search: SearchServer) -> None:
+    """A field that the live index cannot hold is what a rebuild is for: the oldest records come first there, too."""
+    name = f"{fresh()}.kinds"
+    topic, partition = Topic(topic=name, flat=True), TopicPartition(name, 0)
+    made = values(search)
+    old, new = topic.put({"id": 1, "name": "a", "qty": 1}), topic.put({"id": 2, "name": "b", "qty": 2})
+    amount = struct({"id": primitive(Type.INT32), "qty": primitive(Type.FLOAT64)})
+    new = new.replace(value={"id": 2, "qty": 2.5}, value_schema=amount)
+    with Task(made, partition, view=name) as task:
+        task.put(old, new)
+        assert [record.offset for record, _ in task.bad] == [1]
+    generations = ElasticsearchGenerations(made, name)
+    generations.create(2, {name: new})
+    with Task(made, partition, view=name, generation=2) as task:
+        task.put(old, new)
+        assert task.bad == []
+    assert search.documents(f"{name}-g2") == {"1": old.value, "2": new.value}
+    generations.drop(2)
+    assert search.indices(f"{name}*") == [f"{name}-g1"]
+    generations.close()
+
+
 def test_an_index_of_somebody_else_outlives_the_generation(search: SearchServer) -> None:
     """It has the name that the generation's own index was to have: nothing is written, changed or dropped there."""
     scene = Scene(search)
