@@ -50,6 +50,8 @@ class Indices:
         part = self._parts.get(plan.part) or self._opened(plan)
         if plan not in self._ready:
             self._grow(part, plan)
+            if plan.guessed:
+                self._guess(part, plan)
             self._ready.add(plan)
         return part
 
@@ -120,6 +122,14 @@ class Indices:
         self._fields[part.name] = self._client.request("GET", path(part.index, "_mapping"))[part.index]["mappings"].get(
             "properties", {}
         )
+
+    def _guess(self, part: Part, plan: Plan) -> None:
+        """An index that a delete has made has no fields, and takes none: from now on the server guesses them."""
+        if not self._fields[part.name].keys() <= plan.properties.keys():
+            return
+        mapping = self._client.request("GET", path(part.index, "_mapping"))[part.index]["mappings"]
+        if str(mapping.get("dynamic")).lower() == "false":
+            self._client.request("PUT", path(part.index, "_mapping"), {"dynamic": True})
 
     def _with_versions(self, part: Part, versions: str) -> Part:
         kept = self._records.set_versions(part.name, versions)

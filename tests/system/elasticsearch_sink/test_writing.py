@@ -227,6 +227,27 @@ def test_what_follows_a_refused_document_finds_the_one_before_it(search: SearchS
     assert search.documents(name) == {"1": {"n": 1}, "2": last, "3": {"n": 3}}
 
 
+def test_a_delete_that_comes_first_decides_no_fields(search: SearchServer) -> None:
+    """As on a compacted topic, whose first record is a tombstone as often as not."""
+    name = f"{fresh()}.gone"
+    partition = TopicPartition(name, 0)
+    gone = Record(name, {"id": 1}, None, KEY, None, partition=0, offset=0)
+    there = Record(name, {"id": 2}, {"city": "Bern", "n": 2}, KEY, None, partition=0, offset=1)
+    with Task(values(search), partition, view=name) as task:
+        task.put(gone)
+        task.put(there)
+        assert task.bad == []
+    search.request("POST", f"/{name}/_refresh")
+    for query in ({"match": {"city": "bern"}}, {"range": {"n": {"gte": 2}}}):
+        answer = search.request("POST", f"/{name}/_search", {"query": query})
+        assert [hit["_id"] for hit in answer["hits"]["hits"]] == ["2"], query
+    topic, partition = a_topic()
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.delete(id=1), topic.put({"id": 2, "name": "b", "qty": 2}))
+    mapping = search.request("GET", f"/{topic.name}/_mapping")[f"{topic.name}-g1"]["mappings"]
+    assert mapping["dynamic"] == "false"
+
+
 def test_names(search: SearchServer) -> None:
     """Upper case, illegal characters, several topics in one index; somebody else's index is left alone."""
     word = fresh()
