@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from headwater.connectors.debezium import names
-from headwater.worker.api import Fatal, Fenced, Record, Schema, TopicPartition, Type, decimal, primitive, struct
+from headwater.worker.api import (
+    Fatal,
+    Fenced,
+    Record,
+    Retriable,
+    Schema,
+    TopicPartition,
+    Type,
+    decimal,
+    primitive,
+    struct,
+)
 from tests.servers.elasticsearch import SearchServer
 from tests.system.postgres_sink.records import INT32, KEY, ROW, STRING, TEXT, Topic
 
@@ -291,6 +302,22 @@ def test_an_index_that_goes_while_the_task_runs(search: SearchServer) -> None:
         search.request("GET", f"/{topic.name}-g1")
     with Task(values(search), partition, view=topic.name) as task, pytest.raises(Fatal, match="somebody deleted it"):
         task.put(topic.put({"id": 2}))
+
+
+def test_a_closed_index_is_waited_for(search: SearchServer) -> None:
+    """Its documents are not malformed."""
+    topic, partition = a_topic(flat=True)
+    made = values(search, max_retries="1")
+    with Task(made, partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1}))
+        search.request("POST", f"/{topic.name}-g1/_close")
+        task.write([topic.put({"id": 2})])
+        with pytest.raises(Retriable, match="closed"):
+            task.sink.flush()
+        assert task.bad == []
+    search.request("POST", f"/{topic.name}-g1/_open")
+    with Task(made, partition, view=topic.name) as task:
+        assert task.assigned == {partition: 1}
 
 
 def test_data_streams(opensearch: SearchServer) -> None:

@@ -9,6 +9,7 @@ from headwater.worker.api import Fatal, HeadwaterError
 
 BLOCKED = {"type": "cluster_block_exception", "reason": "index read-only"}
 NOT_FOUND = {"type": "index_not_found_exception", "reason": "no such index [i]"}
+CLOSED = {"type": "index_closed_exception", "reason": "closed"}
 STARTING = {"type": "no_shard_available_action_exception", "reason": "no shard available"}
 
 
@@ -20,6 +21,7 @@ STARTING = {"type": "no_shard_available_action_exception", "reason": "no shard a
         (503, STARTING, Busy),
         (502, "<html>Bad Gateway</html>", Busy),
         (403, BLOCKED, Busy),
+        (400, CLOSED, Busy),
         (401, {"type": "security_exception", "reason": "who"}, Fatal),
         (403, {"type": "security_exception", "reason": "may not"}, Fatal),
         (404, NOT_FOUND, Refusal),
