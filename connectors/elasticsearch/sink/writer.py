@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -20,6 +21,10 @@ from .options import UPSERT, is_stream
 from .pending import Pending, stale
 
 Report = Callable[[Record, Exception], None]
+
+EARLIER_BYTES: Final = 8 * 1024 * 1024
+"""Of documents that are read at one time to be merged with what changes them, about."""
+FIRST_CHANGES, MOST_CHANGES, _MEASURED = 50, 1000, 20
 
 
 class Targets(Protocol):
@@ -41,12 +46,18 @@ class Writer:
         self._most_records: int = values["max.buffered.records"]
         self._flights = Flights(Bulk(client, values, context.stopping), values["max.in.flight.requests"])
         self._pending = Pending()
+        self._portion = FIRST_CHANGES
         self.refused: list[Record] = []
         """Records that the server, or the index's fields, have refused, and that were skipped."""
 
     def write(self, changes: Iterable[Change]) -> None:
         """Takes them; sends what fills a request."""
-        placed = list(self._placed(changes))
+        placed, start = list(self._placed(changes)), 0
+        while some := placed[start : start + self._portion]:
+            start += len(some)
+            self._write(some)
+
+    def _write(self, placed: list[tuple[Place, Change]]) -> None:
         earlier = self._earlier([(place, change) for place, change in placed if self._needs(change)])
         for place, change in placed:
             try:
@@ -90,7 +101,13 @@ class Writer:
         wanted = {place for place, _ in needed if self._pending.get(place) is None}
         if any(place in self._flights for place in wanted):
             self._flights.drain()
-        return fetch(self._client, wanted) if wanted else {}
+        if not wanted:
+            return {}
+        found = fetch(self._client, wanted)
+        sizes = [len(str(e.document)) for e in islice(found.values(), _MEASURED) if e.document is not None]
+        if sizes:
+            self._portion = max(1, min(MOST_CHANGES, EARLIER_BYTES * len(sizes) // sum(sizes)))
+        return found
 
     def _operation(self, place: Place, change: Change, earlier: dict[Place, Earlier]) -> Operation | None:
         """None: the index holds a newer version."""
