@@ -73,6 +73,14 @@ def refused(status: int, body: Any, where: str) -> HeadwaterError:
     return Refusal(status, kind, reason, where)
 
 
+def cut_short(said: str) -> bool:
+    """Does this error of TLS say that the other side went away, rather than that it is not trusted?
+
+    So does a balancer with nobody behind it. Source: the texts of OpenSSL's and Python's errors.
+    """
+    return "EOF" in said
+
+
 def described(body: Any) -> tuple[str, str]:
     """Name and reason of an error, from the server's answer; the innermost cause is the one that helps."""
     error = body.get("error", body) if isinstance(body, Mapping) else body
