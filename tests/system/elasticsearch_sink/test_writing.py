@@ -335,3 +335,20 @@ def test_data_streams(opensearch: SearchServer) -> None:
     found = opensearch.documents(f"logs-{word}-{topic.name.lower()}")
     assert sorted(doc["id"] for doc in found.values()) == list(range(5))
     assert {doc["@timestamp"] for doc in found.values() if doc["id"] == 0} == {"2020-01-01T10:15:30.123Z"}
+
+
+def test_fields_that_a_data_stream_cannot_have(opensearch: SearchServer) -> None:
+    """Their records are bad; those before and after go on."""
+    word = fresh()
+    topic = Topic(topic=f"{word}.Events", flat=True, key=None, row=ROW)
+    made = values(opensearch, data_stream_type="logs", data_stream_dataset=word,
+                  index_settings='{"number_of_replicas": 0, "mapping.total_fields.limit": 20}')  # fmt: skip
+    many = struct({"id": INT32, **{f"field{n}": TEXT for n in range(30)}})
+    records = [topic.put({"id": n}).replace(timestamp_ms=1_577_873_730_123) for n in range(3)]
+    records[1] = records[1].replace(value={"id": 1, "field1": "x"}, value_schema=many)
+    with Task(made, TopicPartition(topic.name, 0), view=word) as task:
+        for record in records:
+            task.put(record)
+        assert [record.offset for record, _ in task.bad] == [1]
+    found = opensearch.documents(f"logs-{word}-{topic.name.lower()}")
+    assert sorted(document["id"] for document in found.values()) == [0, 2]
