@@ -142,6 +142,8 @@ def test_memory_of_documents_is_bounded() -> None:
     [
         ({}, []),
         ({"connection_url": "ftp://x"}, ["connection.url"]),
+        ({"connection_url": "http://h:port"}, ["connection.url"]),
+        ({"connection_url": "http://[::1"}, ["connection.url"]),
         ({"connection_url": "http://u:p@h:1"}, ["connection.url"]),
         ({"connection_url": "http://a,https://b"}, ["connection.url"]),
         ({"connection_username": "u"}, ["connection.password"]),
