@@ -15,7 +15,7 @@ from .bulk import Bulk
 from .documents import Change, Document, Plan, encoded, merged
 from .earlier import Earlier, fetch
 from .flights import Flights
-from .generation_records import EACH, HEADER, OFFSET
+from .generation_records import EACH, HEADER, offsets_of
 from .operations import Operation, Place
 from .options import UPSERT, is_stream
 from .pending import Pending, stale
@@ -25,6 +25,14 @@ Report = Callable[[Record, Exception], None]
 EARLIER_BYTES: Final = 8 * 1024 * 1024
 """Of documents that are read at one time to be merged with what changes them, about."""
 FIRST_CHANGES, MOST_CHANGES, _MEASURED = 50, 1000, 20
+
+
+def kind_of(change: Change) -> str:
+    """Of its version."""
+    record = change.record
+    if change.version is None:
+        return EACH
+    return HEADER if record.version is not None else offsets_of(record.origin or record.topic)
 
 
 class Targets(Protocol):
@@ -87,9 +95,8 @@ class Writer:
 
     def _placed(self, changes: Iterable[Change]) -> Iterable[tuple[Place, Change]]:
         for change in changes:
-            kind = EACH if change.version is None else OFFSET if change.record.version is None else HEADER
             try:
-                yield Place(self._targets.ready(change.plan, kind), change.id), change
+                yield Place(self._targets.ready(change.plan, kind_of(change)), change.id), change
             except DataError as error:
                 self._skip(change.record, DataError(f"{change.record.where()}: {error}"))
 
