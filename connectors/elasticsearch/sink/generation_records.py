@@ -14,28 +14,15 @@ from ..client import Busy, Client, answered, path
 from ..client.contract import described, is_gone
 from .names import write_alias
 
-HEADER, EACH = "header", "each"
-"""Kinds of versions; an index knows one. EACH: none, for each record has a document of its own. See `offsets_of`."""
-_OFFSET: Final = "offset:"
+HEADER, OFFSET, EACH = "header", "offset", "each"
+"""Kinds of versions; an index knows one. EACH: none, for each record has a document of its own."""
 _PAGE: Final = 1000
 _CONFLICTS: Final = 20
 
 
-def offsets_of(topic: str) -> str:
-    """The kind of versions that are offsets: those of different topics say nothing of each other."""
-    return _OFFSET + topic
-
-
-def readable(versions: str) -> str:
-    """A kind of versions, for messages: where they are from."""
-    if versions.startswith(_OFFSET):
-        return f"the offsets of {versions.removeprefix(_OFFSET)}"
-    return {HEADER: "the header headwater.version", EACH: "nowhere"}[versions]
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`name`: what readers call it. `versions`: HEADER, EACH, `offsets_of`, or "" as long as nothing was written."""
+    """`name`: what readers call it. `versions`: HEADER, OFFSET, EACH, or "" as long as nothing was written."""
 
     name: str
     index: str

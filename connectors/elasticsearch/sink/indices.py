@@ -13,7 +13,7 @@ from headwater.worker.api import DataError, Fatal, Fenced, Values
 from ..client import Client, Refusal, answered, path
 from .aliases import Aliases
 from .documents import Plan
-from .generation_records import GenerationRecords, Part, readable
+from .generation_records import EACH, HEADER, OFFSET, GenerationRecords, Part
 from .kinds import Definition
 from .mappings import missing, whole_mapping
 from .names import physical_name, write_alias
@@ -37,7 +37,7 @@ class Indices:
     def ready(self, plan: Plan, versions: str) -> str:
         """The alias to write to. Makes the index or its new fields where they are missing.
 
-        `versions`: the kind that the record has, as in `Part`. Raises `DataError` for fields that the index cannot
+        `versions`: HEADER, OFFSET or EACH, what the record has. Raises `DataError` for fields that the index cannot
         hold, `Fatal` where versions are mixed.
         """
         part = self.prepare(plan)
@@ -134,10 +134,11 @@ class Indices:
     def _with_versions(self, part: Part, versions: str) -> Part:
         kept = self._records.set_versions(part.name, versions)
         if kept != versions:
+            what = {HEADER: "the header headwater.version", OFFSET: "their offset", EACH: "nowhere"}
             raise Fatal(
-                f"records for {part.name} have versions from {readable(versions)}, those before had them from "
-                f"{readable(kept)}: these cannot be compared. Nothing was written. Read topics of one kind into an "
-                "index, a single one where the versions are its offsets, or rebuild the view"
+                f"records for {part.name} have versions from {what[versions]}, those before had them from "
+                f"{what[kept]}: these cannot be compared. Nothing was written. Read topics of one kind, or rebuild the "
+                "view"
             )
         found = self._parts[part.name] = Part(part.name, part.index, kept)
         return found

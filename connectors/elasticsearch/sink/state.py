@@ -2,8 +2,8 @@
 
 The index PREFIX-VIEW-gN says in its mapping's `_meta.headwater` which view and generation it is, and in which format
 (`FORMAT`). The alias PREFIX-VIEW-current stands on the index of the generation that readers see. Documents by `kind`:
-`part` (public name, index, kind of versions: `header`, `each` or `offset:TOPIC`), `offset` (topic, partition, topic id,
-owner, next), `refused` (topic, partition, offset of a record that was refused by itself and that the runtime skipped).
+`part` (public name, index, kind of versions), `offset` (topic, partition, topic id, owner, next), `refused` (topic,
+partition, offset of a record that the server refused and the runtime skipped).
 """
 
 from __future__ import annotations

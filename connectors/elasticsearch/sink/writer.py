@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -15,24 +16,18 @@ from .bulk import Bulk
 from .documents import Change, Document, Plan, encoded, merged
 from .earlier import Earlier, fetch
 from .flights import Flights
-from .generation_records import EACH, HEADER, offsets_of
+from .generation_records import EACH, HEADER, OFFSET
 from .operations import Operation, Place
 from .options import UPSERT, is_stream
 from .pending import Pending, stale
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[Record, Exception], None]
 
 EARLIER_BYTES: Final = 8 * 1024 * 1024
 """Of documents that are read at one time to be merged with what changes them, about."""
 FIRST_CHANGES, MOST_CHANGES, _MEASURED = 50, 1000, 20
-
-
-def kind_of(change: Change) -> str:
-    """Of its version."""
-    record = change.record
-    if change.version is None:
-        return EACH
-    return HEADER if record.version is not None else offsets_of(record.origin or record.topic)
 
 
 class Targets(Protocol):
@@ -55,6 +50,7 @@ class Writer:
         self._flights = Flights(Bulk(client, values, context.stopping), values["max.in.flight.requests"])
         self._pending = Pending()
         self._portion = FIRST_CHANGES
+        self._feeds: dict[str, str | None] = {}
         self.refused: list[Record] = []
         """Records that the server, or the index's fields, have refused, and that were skipped."""
 
@@ -95,10 +91,27 @@ class Writer:
 
     def _placed(self, changes: Iterable[Change]) -> Iterable[tuple[Place, Change]]:
         for change in changes:
+            kind = EACH if change.version is None else OFFSET if change.record.version is None else HEADER
+            if kind == OFFSET:
+                self._look_at_feeds(change)
             try:
-                yield Place(self._targets.ready(change.plan, kind_of(change)), change.id), change
+                yield Place(self._targets.ready(change.plan, kind), change.id), change
             except DataError as error:
                 self._skip(change.record, DataError(f"{change.record.where()}: {error}"))
+
+    def _look_at_feeds(self, change: Change) -> None:
+        """Topics without versions may feed one index as long as they have no key in common: nobody else can tell."""
+        part, topic = change.plan.part, change.record.origin or change.record.topic
+        if self._feeds.setdefault(part, topic) not in (topic, None):
+            _log.warning(
+                "%s gets records of %s and of %s, whose versions are their offsets: they have no headwater.version. "
+                "Of a key that both topics have, the record with the higher offset stays, be it newer or not. If there "
+                "are such keys, give each topic an index (index.name.format) or each record a document (key.ignore)",
+                part,
+                self._feeds[part],
+                topic,
+            )
+            self._feeds[part] = None  # said once
 
     def _needs(self, change: Change) -> bool:
         """Does the document as it is now count?"""
