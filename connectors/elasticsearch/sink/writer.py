@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -125,20 +126,23 @@ class Writer:
             return {}
         found = fetch(self._client, wanted)
         sizes = [len(str(e.document)) for e in islice(found.values(), _MEASURED) if e.document is not None]
-        if sizes:
-            self._portion = max(1, min(MOST_CHANGES, EARLIER_BYTES * len(sizes) // sum(sizes)))
+        fitting = EARLIER_BYTES * len(sizes) // sum(sizes) if sizes else 2 * self._portion
+        self._portion = max(1, min(MOST_CHANGES, fitting))
         return found
 
     def _operation(self, place: Place, change: Change, earlier: dict[Place, Earlier]) -> Operation | None:
         """None: the index holds a newer version."""
-        document = change.document
-        if document is not None and self._needs(change):
-            base = self._base(place, earlier)
-            if stale(change.version, base.version):
-                return None
-            document = self._filled(change, document, base.document)
-        source = None if document is None else encoded(document, change.record.where())
-        return Operation(place, change.record, source, change.version, self._appends)
+        record = change.record
+        if change.document is None:
+            return Operation(place, record, None, change.version, self._appends)
+        if not self._needs(change):
+            source = encoded(change.document, record.where())
+            return Operation(place, record, source, change.version, self._appends)
+        base = self._base(place, earlier)
+        if stale(change.version, base.version):
+            return None
+        fill = partial(self._filled, change, change.document)
+        return Operation(place, record, fill(base.document), change.version, self._appends, fill=fill)
 
     def _base(self, place: Place, earlier: dict[Place, Earlier]) -> Earlier:
         waiting = self._pending.get(place)
@@ -150,10 +154,13 @@ class Writer:
             earlier.update(fetch(self._client, [place]))
         return earlier[place]
 
-    def _filled(self, change: Change, document: Document, base: Document | None) -> Document:
+    def _filled(self, change: Change, document: Document, base: Document | None) -> bytes:
+        """Any thread may call it."""
         if self._merges:
-            return merged(base or {}, document)
-        return {**document, **{name: (base or {}).get(name) for name in change.unfilled}}
+            whole = merged(base or {}, document)
+        else:
+            whole = {**document, **{name: (base or {}).get(name) for name in change.unfilled}}
+        return encoded(whole, change.record.where())
 
     def _send(self) -> None:
         operations = self._pending.take()

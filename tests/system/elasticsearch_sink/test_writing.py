@@ -252,6 +252,26 @@ def test_what_follows_a_refused_document_finds_the_one_before_it(search: SearchS
     assert search.documents(name) == {"1": {"n": 1}, "2": last, "3": {"n": 3}}
 
 
+def test_a_partial_change_is_not_blamed_for_a_bad_one_before_it(search: SearchServer) -> None:
+    """All in one request, so that one document holds both."""
+    name = f"{fresh()}.guessed"
+    partition = TopicPartition(name, 0)
+    changes: list[tuple[int, dict[str, Any] | None]] = [
+        (1, {"n": 1}), (2, {"x": 1}), (4, {"x": 4}),
+        (2, {"n": "many"}), (2, {"z": 1}), (3, {"n": "more"}), (3, {"z": 3}), (4, None), (4, {"n": "most"}),
+        (4, {"z": 4}), (4, {"n": "last"}), (1, {"z": 1}),
+    ]  # fmt: skip
+    records = [
+        Record(name, {"id": key}, value, KEY, None, version=5, partition=0, offset=offset)
+        for offset, (key, value) in enumerate(changes)
+    ]
+    with Task(values(search, write_method="upsert"), partition, view=name) as task:
+        task.put(*records[:3])
+        task.put(*records[3:])
+    assert sorted(record.offset for record, _ in task.bad if record.offset is not None) == [3, 5, 8, 10]
+    assert search.documents(name) == {"1": {"n": 1, "z": 1}, "2": {"x": 1, "z": 1}, "3": {"z": 3}, "4": {"z": 4}}
+
+
 def test_a_delete_that_comes_first_decides_no_fields(search: SearchServer) -> None:
     """As on a compacted topic, whose first record is a tombstone as often as not."""
     name = f"{fresh()}.gone"
