@@ -21,13 +21,15 @@ from headwater.worker.api import DataError, Record, Schema, Type, Values
 
 from .ids import Ids, coordinates
 from .iso import timestamp_text
-from .kinds import DATE_FIELD, Kind, digits_of
+from .kinds import Definition, Kind, digits_of
 from .mappings import Mappings, Properties, key_fields
 from .names import index_name
 from .options import DELETE, FAIL, UPSERT, is_stream
 
 DELETED: Final = "__deleted"
 TIME: Final = "@timestamp"
+_TIME_FIELD: Final[Definition] = {"type": "date"}
+"""A data stream takes no other: a document whose time is malformed is refused, whatever its other dates may be."""
 Document = dict[str, Any]
 
 _TOASTABLE: Final = frozenset((Type.STRING, Type.BYTES, Type.ARRAY, Type.MAP))
@@ -162,7 +164,7 @@ class Documents:
         return Plan(part, self._with_time(self._mappings.properties(kinds)), self._guessed, kinds, toastable)
 
     def _with_time(self, properties: Properties) -> Properties:
-        return {**properties, TIME: DATE_FIELD} if self._stream else properties
+        return {**properties, TIME: _TIME_FIELD} if self._stream else properties
 
 
 def version_of(record: Record) -> int:

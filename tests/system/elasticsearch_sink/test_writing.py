@@ -354,11 +354,10 @@ def test_a_closed_index_is_waited_for(search: SearchServer) -> None:
         assert task.assigned == {partition: 1}
 
 
-def test_data_streams(opensearch: SearchServer) -> None:
-    """The Elasticsearch of the tests has no data streams; see `tests.servers.elasticsearch`."""
+def test_data_streams(search: SearchServer) -> None:
     word = fresh()
     topic = Topic(topic=f"{word}.Events", flat=True, key=None, row=ROW)
-    made = values(opensearch, data_stream_type="logs", data_stream_dataset=word)
+    made = values(search, data_stream_type="logs", data_stream_dataset=word)
     partition = TopicPartition(topic.name, 0)
     records = [topic.put({"id": n, "name": f"n{n}"}).replace(timestamp_ms=1_577_873_730_123 + n) for n in range(5)]
     with Task(made, partition, view=word) as task:
@@ -366,16 +365,16 @@ def test_data_streams(opensearch: SearchServer) -> None:
         task.sink._writer.write(task.sink._changes(records))  # type: ignore[union-attr]
         task.sink._writer.flush()  # type: ignore[union-attr]
         assert task.bad == []
-    found = opensearch.documents(f"logs-{word}-{topic.name.lower()}")
+    found = search.documents(f"logs-{word}-{topic.name.lower()}")
     assert sorted(doc["id"] for doc in found.values()) == list(range(5))
     assert {doc["@timestamp"] for doc in found.values() if doc["id"] == 0} == {"2020-01-01T10:15:30.123Z"}
 
 
-def test_fields_that_a_data_stream_cannot_have(opensearch: SearchServer) -> None:
+def test_fields_that_a_data_stream_cannot_have(search: SearchServer) -> None:
     """Their records are bad; those before and after go on."""
     word = fresh()
     topic = Topic(topic=f"{word}.Events", flat=True, key=None, row=ROW)
-    made = values(opensearch, data_stream_type="logs", data_stream_dataset=word,
+    made = values(search, data_stream_type="logs", data_stream_dataset=word,
                   index_settings='{"number_of_replicas": 0, "mapping.total_fields.limit": 20}')  # fmt: skip
     many = struct({"id": INT32, **{f"field{n}": TEXT for n in range(30)}})
     records = [topic.put({"id": n}).replace(timestamp_ms=1_577_873_730_123) for n in range(3)]
@@ -384,5 +383,5 @@ def test_fields_that_a_data_stream_cannot_have(opensearch: SearchServer) -> None
         for record in records:
             task.put(record)
         assert [record.offset for record, _ in task.bad] == [1]
-    found = opensearch.documents(f"logs-{word}-{topic.name.lower()}")
+    found = search.documents(f"logs-{word}-{topic.name.lower()}")
     assert sorted(document["id"] for document in found.values()) == [0, 2]

@@ -51,11 +51,13 @@ def test_an_index_that_is_gone_and_one_that_is_starting() -> None:
 
 def _hang_up(listener: socket.socket) -> None:
     """Take what a client says first, and go away."""
-    with contextlib.suppress(OSError):
-        while True:
+    while True:
+        try:
             call, _ = listener.accept()
-            with call:
-                call.recv(65536)
+        except OSError:
+            return  # it was shut down
+        with call, contextlib.suppress(OSError):
+            call.recv(65536)
 
 
 @pytest.mark.parametrize("distribution", ["elasticsearch", "opensearch"])
