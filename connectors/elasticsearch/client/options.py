@@ -21,8 +21,8 @@ _TLS: Final = "elastic.https.ssl."
 def _urls(value: Any) -> str | None:
     for item in value:
         if not _is_url(with_scheme(item)):
-            where = item.rpartition("@")[2]  # what stands before it may be a password
-            return f"{where!r} is no URL such as https://search.example:9200"
+            secret = any("@" in one for one in value)  # a password, and a comma in it makes items of its parts
+            return f"{'an item' if secret else repr(item)} is no URL such as https://search.example:9200"
     return None if value else "names no server"
 
 
