@@ -1,6 +1,7 @@
 """A view in a SQLite file, with generations: small, but real, so that rebuilds are tested on what survives kill -9.
 
-Records: string keys, JSON objects without a schema. `fields` are the columns that the view keeps.
+Records: string keys, JSON objects without a schema. `fields` are the columns that the view keeps. A row with a field
+`refused` is what the database would not take.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ CREATE TABLE IF NOT EXISTS position (generation INTEGER, topic TEXT, part INTEGE
     PRIMARY KEY (generation, topic, part));
 CREATE TABLE IF NOT EXISTS view (generation INTEGER, topic TEXT, key TEXT, value TEXT,
     PRIMARY KEY (generation, topic, key));
+CREATE TABLE IF NOT EXISTS refused (generation INTEGER, topic TEXT, part INTEGER, place INTEGER,
+    PRIMARY KEY (generation, topic, part, place));
 """
 
 
@@ -62,6 +65,7 @@ class SqliteViewSink(Sink):
         self._fields = context.values["fields"]
         self._db = connect(context.values["path"])
         self._rows: list[tuple[str, str, str | None]] = []
+        self._refused: list[tuple[str, int | None, int | None]] = []
         self._first: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         if self._generation == 1:
@@ -77,6 +81,9 @@ class SqliteViewSink(Sink):
 
     def write(self, batch: SinkBatch) -> None:
         for record in batch.records:
+            if record.value and "refused" in record.value:
+                self._refused.append((record.topic, record.partition, record.offset))
+                continue
             value = None if record.value is None else shaped(record.value, self._fields)
             self._rows.append((record.topic, record.key, value))
         for tp, offset in batch.first.items():
@@ -99,6 +106,8 @@ class SqliteViewSink(Sink):
                 )
                 if value is not None:
                     db.execute("INSERT INTO view VALUES (?, ?, ?, ?)", [self._generation, topic, key, value])
+            for refused in self._refused:
+                db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?)", [self._generation, *refused])
             for tp, offset in self._next.items():
                 db.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)", [self._generation, *tp, offset])
             db.execute("COMMIT")
@@ -106,6 +115,7 @@ class SqliteViewSink(Sink):
             db.execute("ROLLBACK")
             raise
         durable, self._rows, self._first, self._next = dict(self._next), [], {}, {}
+        self._refused = []
         return durable
 
     def close(self) -> None:
@@ -119,6 +129,8 @@ class SqliteReader:
         self._generation = generation
         self._db.execute("BEGIN")
         self.offsets: Mapping[TopicPartition, int] = positions(self._db, generation)
+        refused = self._db.execute("SELECT topic, part, place FROM refused WHERE generation = ?", [generation])
+        self.refused = frozenset(refused)
 
     def _all(self) -> Iterator[tuple[str, bytes, int, str]]:
         rows = self._db.execute("SELECT topic, key, value FROM view WHERE generation = ?", [self._generation])
@@ -197,7 +209,7 @@ class SqliteGenerations:
 
     def drop(self, number: int) -> None:
         self._db.execute("BEGIN IMMEDIATE")
-        for table in ("view", "position"):
+        for table in ("view", "position", "refused"):
             self._db.execute(f"DELETE FROM {table} WHERE generation = ?", [number])
         self._db.execute("DELETE FROM generation WHERE number = ? AND NOT current", [number])
         self._db.execute("COMMIT")

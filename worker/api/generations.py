@@ -51,7 +51,11 @@ class ExpectedRow(NamedTuple):
 
 
 class Reader(Protocol):
-    """A view held still: reads see exactly the log up to `offsets`."""
+    """A view held still: reads see exactly the log up to `offsets`.
+
+    A reader may have a further attribute, `refused`: a collection of (topic, partition, offset) of the records that the
+    target refused one by one and that were skipped (`TaskContext.report_bad_record`). The view need not have them.
+    """
 
     offsets: Mapping[TopicPartition, int]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 
-from headwater.worker.api import Reader, TopicPartition
+from headwater.worker.api import ExpectedRow, Reader, TopicPartition
+from headwater.worker.log.contract import Message
 
 from .comparison import Comparison, compare, compare_keys
 from .fold import Fold
 from .log_reading import read_between
 from .pinning import Stuck, behind, ends, pinned
+from .view_pipeline import Expect
 from .work import Work
 
 FOLLOWS_S: Final = 5.0
@@ -72,14 +75,14 @@ def against_log(work: Work, generation: int, reader: Reader) -> Comparison:
     until = {tp: reader.offsets.get(tp, begins[tp]) for tp in partitions}
     fold = Fold()
     try:
-        fold_log(work, generation, fold, begins, until)
+        skipped = fold_log(work, generation, fold, begins, until, getattr(reader, "refused", ()))
         work.progress(detail="comparing with the view")
         pipeline = work.pipeline(generation)
         compacted = any(info.compacted for info in pipeline.topics(work.log).values())
         lossy = compacted or any(begins.values())
         later = later_rows(work, generation, until)
-        unfilled = fold.unfilled if lossy else set()
-        return compare(fold, reader, lambda: later() | unfilled, forgotten=lossy and pipeline.generations.every_record)
+        untold = fold.unfilled | skipped if lossy else set()
+        return compare(fold, reader, lambda: later() | untold, forgotten=lossy and pipeline.generations.every_record)
     finally:
         fold.close()
 
@@ -90,15 +93,40 @@ def fold_log(
     fold: Fold,
     first: Mapping[TopicPartition, int],
     until: Mapping[TopicPartition, int],
-) -> None:
-    """Fold what this generation's config makes of the log between two sets of offsets."""
+    refused: Collection[tuple[str, int, int]] = (),
+) -> set[tuple[str, bytes]]:
+    """Fold what this generation's config makes of the log between two sets of offsets, but for the records `refused`.
+
+    Returns part and key of the rows that these would have changed last: what such a row was before, a compacted log may
+    not tell any more.
+    """
+    skipped: set[tuple[str, bytes]] = set()
     total = sum(max(0, end - first.get(tp, 0)) for tp, end in until.items())
     done = 0
-    with work.pipeline(generation).expectation() as expect:
+    pipeline = work.pipeline(generation)
+    with pipeline.expectation() as expect, pipeline.expectation() as aside:
         for messages in read_between(work.log, first, until, work.check):
-            fold.add(expect(messages))
             done += len(messages)
+            fold.add(_but_for(refused, messages, expect, aside, skipped) if refused else expect(messages))
             work.progress(min(done, total), total, detail="folding the log")
+    return skipped
+
+
+def _but_for(
+    refused: Collection[tuple[str, int, int]],
+    messages: Iterable[Message],
+    expect: Expect,
+    aside: Expect,
+    skipped: set[tuple[str, bytes]],
+) -> Iterator[ExpectedRow]:
+    """What the messages make of the view that it did not refuse. `skipped`: rows that wait for such a message."""
+    for out, some in groupby(messages, lambda m: (m.topic, m.partition, m.offset) in refused):
+        if out:
+            skipped.update((row.part, row.key) for row in aside(some))
+            continue
+        for row in expect(some):
+            skipped.discard((row.part, row.key))
+            yield row
 
 
 def later_rows(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from headwater.worker.api import (
     Fatal,
@@ -236,13 +237,8 @@ class SinkLoop:
         self._control.stand_by(self._metrics.tick)
         begun = time.monotonic()
         try:
-            if self._dead is not None:
-                self._dead.flush()
-            self._flushing = True
-            try:
+            with self._at_once():
                 offsets = self._sink.flush()
-            finally:
-                self._flushing = False
             if offsets:
                 self._consumer.commit(offsets)
         except Exception:
@@ -250,6 +246,17 @@ class SinkLoop:
             raise
         self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
         self._flushed(offsets)
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """The sink may store offsets: dead letters are durable before that, those that it hands over now as well."""
+        if self._dead is not None:
+            self._dead.flush()
+        self._flushing = True
+        try:
+            yield
+        finally:
+            self._flushing = False
 
     def _flushed(self, offsets: Mapping[TopicPartition, int]) -> None:
         metrics = self._metrics
@@ -308,7 +315,8 @@ class SinkLoop:
             if self._sink is not None:
                 if self._unflushed_since is not None and self._control.may_write():
                     self._flush()
-                self._sink.revoke(partitions)
+                with self._at_once():
+                    self._sink.revoke(partitions)
         except Exception as error:
             self._callback_error = error
         self._intake.drop(partitions)
@@ -356,7 +364,8 @@ class SinkLoop:
                 if self._unflushed_since is not None and self._control.may_write():
                     self._flush()
                 if self._intake.topic_ids:
-                    self._sink.revoke(list(self._intake.topic_ids))
+                    with self._at_once():
+                        self._sink.revoke(list(self._intake.topic_ids))
             except (Retriable, Interrupted) as error:
                 log.info("the last records could not be flushed and are read again at the next start: %s", error)
         self._control.report_state("STOPPED")

@@ -12,6 +12,8 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 _LATER: Final = frozenset((408, 429, 500, 502, 503, 504))
 """Statuses under which the same request may go through later."""
+_UNTIL_MENDED: Final = frozenset(("cluster_block_exception", "index_closed_exception"))
+"""Errors, of whatever status (403, 400), that somebody has to end: a full disk, a block, an index that is closed."""
 
 
 class Refusal(HeadwaterError):
@@ -60,15 +62,23 @@ def path(*segments: str) -> str:
 def refused(status: int, body: Any, where: str) -> HeadwaterError:
     """The error for an answer whose status is not 2xx. `body`: its JSON, or text."""
     kind, reason = described(body)
-    if status in (401, 403) and kind != "cluster_block_exception":
+    if status in (401, 403) and kind not in _UNTIL_MENDED:
         return Fatal(
             f"{where}: the server answers {status}, {kind or 'no name'}: {reason}. Nothing was changed. Correct "
             "connection.username and connection.password, or connection.api.key, or give that user the rights that the "
             "page docs/connectors/elasticsearch-sink.md lists"
         )
-    if status in _LATER or kind == "cluster_block_exception":
+    if status in _LATER or kind in _UNTIL_MENDED:
         return Busy(f"{where}: the server answers {status}, {kind or 'no name'}: {reason}")
     return Refusal(status, kind, reason, where)
+
+
+def cut_short(said: str) -> bool:
+    """Does this error of TLS say that the other side went away, rather than that it is not trusted?
+
+    So does a balancer with nobody behind it. Source: the texts of OpenSSL's and Python's errors.
+    """
+    return "EOF" in said
 
 
 def described(body: Any) -> tuple[str, str]:

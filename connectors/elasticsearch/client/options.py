@@ -20,10 +20,18 @@ _TLS: Final = "elastic.https.ssl."
 
 def _urls(value: Any) -> str | None:
     for item in value:
-        parts = urlsplit(with_scheme(item))
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return f"{item!r} is no URL such as https://search.example:9200"
+        if not _is_url(with_scheme(item)):
+            secret = any("@" in one for one in value)  # a password, and a comma in it makes items of its parts
+            return f"{'an item' if secret else repr(item)} is no URL such as https://search.example:9200"
     return None if value else "names no server"
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or a bracket is open
+        return False
 
 
 def with_scheme(url: str) -> str:

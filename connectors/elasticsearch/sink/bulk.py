@@ -1,20 +1,25 @@
 """One bulk request, sent until each of its documents is in the index or refused for good.
 
 Every operation may be sent twice: versions, or the id of an appended document, make the second one change nothing.
+What a refused operation had replaced goes out in its place before the request counts as done: whoever reads or writes
+that document next finds it as it would be record by record.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from headwater.worker.api import Fatal, Values
 
 from ..client import Busy, Client, Refusal
 from ..client.contract import described, refused
+from .earlier import fetch
 from .operations import Operation, Rejected, bulk_body
+from .pending import stale
 
 _log = logging.getLogger(__name__)
 
@@ -38,19 +43,20 @@ class Bulk:
         """Raises `Busy` where the server does not take them within the tries, `Fatal`."""
         left, rejected, failed = list(operations), list[Rejected](), 0
         while left:
+            wrong = list[Rejected]()
             try:
-                later, reason = self._once(left, rejected)
+                later, reason = self._once(left, wrong)
             except Refusal as error:
                 if error.status != _TOO_LARGE:
                     raise Fatal(f"{error}. Nothing was written; this is an error of Headwater: report it") from error
                 return rejected + self._halves(left, error)
             except Busy as error:
                 later, reason = left, str(error)
+            failed = 0 if not later else failed + 1 if len(later) == len(left) else 1
+            left = later + self._blamed(wrong, rejected)
             if not later:
-                break
-            failed = failed + 1 if len(later) == len(left) else 1
-            left = later
-            if failed >= self._tries or self._stopping.is_set() or self._closed.is_set():
+                continue
+            if failed >= self._tries or self._stops:
                 raise Busy(f"{len(left)} documents could not be written in {failed} tries: {reason}")
             pause_s = min(self._first_pause_s * 2 ** (failed - 1), LONGEST_PAUSE_S)
             _log.info("%d documents are sent again in %.1f s: %s", len(left), pause_s, reason)
@@ -61,12 +67,51 @@ class Bulk:
         """What is being sent is not tried again."""
         self._closed.set()
 
+    @property
+    def _stops(self) -> bool:
+        return self._stopping.is_set() or self._closed.is_set()
+
     def _halves(self, operations: Sequence[Operation], error: Refusal) -> list[Rejected]:
         """The request was too large."""
         if len(operations) == 1:
-            return [Rejected(operations[0], f"the document is larger than the server takes: {error.reason}")]
+            wrong = Rejected(operations[0], f"the document is larger than the server takes: {error.reason}")
+            rejected = list[Rejected]()
+            instead = self._blamed([wrong], rejected)
+            return rejected + self.send(instead)
         middle = len(operations) // 2
         return self.send(operations[:middle]) + self.send(operations[middle:])
+
+    def _blamed(self, wrong: Iterable[Rejected], rejected: list[Rejected]) -> list[Operation]:
+        """What is to be sent in place of `wrong`, which the server refuses. `rejected` gets those that are to blame."""
+        instead = list[Operation]()
+        for one in wrong:
+            operation = one.operation
+            if operation.before is None:
+                rejected.append(one)
+            elif operation.fill is None:
+                rejected.append(one)
+                instead.append(operation.before)
+            else:
+                rejected += self._one_by_one(operation)
+        return instead
+
+    def _one_by_one(self, last: Operation) -> list[Rejected]:
+        """A document that several changes have made, and that the server refuses: not all of them need be wrong."""
+        changes = [last]
+        while (before := changes[-1].before) is not None:
+            changes.append(before)
+        rejected = list[Rejected]()
+        for change in reversed(changes):
+            if self._stops:
+                raise Busy(f"{last.place.target} refuses a document, and the task ends before it is clear why")
+            source = change.source
+            if change.fill is not None:
+                earlier = fetch(self._client, [change.place])[change.place]
+                if stale(change.version, earlier.version):
+                    continue
+                source = change.fill(earlier.document)
+            rejected += self.send([replace(change, source=source, before=None)])
+        return rejected
 
     def _once(self, operations: Sequence[Operation], rejected: list[Rejected]) -> tuple[list[Operation], str]:
         """Operations to be sent again, and why. `rejected` gets what the server refuses."""

@@ -21,13 +21,15 @@ from headwater.worker.api import DataError, Record, Schema, Type, Values
 
 from .ids import Ids, coordinates
 from .iso import timestamp_text
-from .kinds import DATE_FIELD, Kind, digits_of
+from .kinds import Definition, Kind, digits_of
 from .mappings import Mappings, Properties, key_fields
 from .names import index_name
 from .options import DELETE, FAIL, UPSERT, is_stream
 
 DELETED: Final = "__deleted"
 TIME: Final = "@timestamp"
+_TIME_FIELD: Final[Definition] = {"type": "date"}
+"""A data stream takes no other: a document whose time is malformed is refused, whatever its other dates may be."""
 Document = dict[str, Any]
 
 _TOASTABLE: Final = frozenset((Type.STRING, Type.BYTES, Type.ARRAY, Type.MAP))
@@ -105,7 +107,7 @@ class Documents:
             raise DataError(f"{record.where()}: a delete or a tombstone, and behavior.on.null.values is fail")
         if self._nulls != DELETE or self._each or record.key is None:
             return None
-        return Change(record, self._plan(record, None), self._ids.of(record), None, (), version_of(record))
+        return Change(record, self._plan_of_delete(record), self._ids.of(record), None, (), version_of(record))
 
     def _document(self, plan: Plan, row: Mapping[str, Any]) -> tuple[Document, tuple[str, ...]]:
         matches = self._placeholder.matches
@@ -143,18 +145,26 @@ class Documents:
             plan = self._plans[marker] = self._made(record, schema)
         return plan
 
+    def _plan_of_delete(self, record: Record) -> Plan:
+        """A delete does not tell whether the topic's values have schemas: the first value will."""
+        marker = (record.topic,)
+        plan = self._plans.get(marker)
+        if plan is None:
+            part = index_name(self._format, record.topic)
+            plan = self._plans[marker] = Plan(part, self._mappings.properties({}), False, None, ())
+        return plan
+
     def _made(self, record: Record, schema: Schema | None) -> Plan:
         part = index_name(self._format, record.topic)
         if schema is None or schema.type is not Type.STRUCT:
-            guessed = record.value is not None and schema is None
-            return Plan(part, self._with_time(self._mappings.properties({})), guessed, None, ())
+            return Plan(part, self._with_time(self._mappings.properties({})), schema is None, None, ())
         keys = key_fields(record.key_schema)
         kinds = {n: k for n, k in self._mappings.kinds(record.topic, schema, keys).items() if n != DELETED}
         toastable = tuple(f.name for f in schema.fields if f.schema.type in _TOASTABLE and f.name in kinds)
         return Plan(part, self._with_time(self._mappings.properties(kinds)), self._guessed, kinds, toastable)
 
     def _with_time(self, properties: Properties) -> Properties:
-        return {**properties, TIME: DATE_FIELD} if self._stream else properties
+        return {**properties, TIME: _TIME_FIELD} if self._stream else properties
 
 
 def version_of(record: Record) -> int:

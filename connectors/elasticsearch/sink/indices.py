@@ -1,4 +1,7 @@
-"""The indices of one generation as a task needs them: made when their first record comes, given new fields."""
+"""The indices of one generation as a task needs them: made when their first record comes, given new fields.
+
+A rebuild makes them before that, from the newest records: what the oldest ones held would decide the fields' types.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,20 @@ class Indices:
         `versions`: HEADER, OFFSET or EACH, what the record has. Raises `DataError` for fields that the index cannot
         hold, `Fatal` where versions are mixed.
         """
-        part = self._parts.get(plan.part) or self._opened(plan)
-        if plan not in self._ready:
-            self._grow(part, plan)
-            self._ready.add(plan)
+        part = self.prepare(plan)
         if versions != part.versions:
             part = self._with_versions(part, versions)
         return write_alias(part.index)
+
+    def prepare(self, plan: Plan) -> Part:
+        """Make the index, or its new fields. Raises `DataError` for fields that it cannot hold, `Fatal`."""
+        part = self._parts.get(plan.part) or self._opened(plan)
+        if plan not in self._ready:
+            self._grow(part, plan)
+            if plan.guessed:
+                self._guess(part, plan)
+            self._ready.add(plan)
+        return part
 
     def publish(self) -> None:
         """Let readers find the parts of this generation, if it is the one that they see. Raises `Fenced`, `Fatal`."""
@@ -112,6 +122,14 @@ class Indices:
         self._fields[part.name] = self._client.request("GET", path(part.index, "_mapping"))[part.index]["mappings"].get(
             "properties", {}
         )
+
+    def _guess(self, part: Part, plan: Plan) -> None:
+        """An index that a delete has made has no fields, and takes none: from now on the server guesses them."""
+        if not self._fields[part.name].keys() <= plan.properties.keys():
+            return
+        mapping = self._client.request("GET", path(part.index, "_mapping"))[part.index]["mappings"]
+        if str(mapping.get("dynamic")).lower() == "false":
+            self._client.request("PUT", path(part.index, "_mapping"), {"dynamic": True})
 
     def _with_versions(self, part: Part, versions: str) -> Part:
         kept = self._records.set_versions(part.name, versions)

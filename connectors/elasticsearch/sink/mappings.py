@@ -71,7 +71,8 @@ def missing(have: Properties, want: Properties, path: str = "") -> dict[str, Def
         elif not holds(here, wanted):
             raise DataError(
                 f"the field {path}{name} is {type_of(here)} in the index and {type_of(wanted)} in the records, which "
-                "it cannot hold: rebuild the view, then its new index has the new type"
+                "it cannot hold: rebuild the view, then its new index has the type of the newest record. If that one "
+                "cannot hold the older ones, name a type that holds both in index.mappings"
             )
     return found
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -26,7 +26,8 @@ class Operation:
     """`source` None: delete. `version` None: not compared. `appends`: to a data stream.
 
     `before`: the operation of the same document that this one has replaced before it was sent: the server's refusal of
-    this one brings it back.
+    this one brings it back. `fill`: makes `source` of what the document was (None: not there); None where `source` does
+    not depend on that.
     """
 
     place: Place
@@ -35,6 +36,7 @@ class Operation:
     version: int | None
     appends: bool = False
     before: Operation | None = None
+    fill: Callable[[dict[str, Any] | None], bytes] | None = None
 
     @property
     def size(self) -> int:

@@ -7,7 +7,7 @@ within a shard.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from headwater.worker.api import BUCKETS, Fingerprint, HeadwaterError, Retriable, TopicPartition, bucket
@@ -25,12 +25,17 @@ _PAGE_BYTES: Final = 8 * 1024 * 1024
 
 
 class PinnedReader:
-    """Owns `client`. `opensearch`: which server's names for a point in time."""
+    """Owns `client`. `opensearch`: which server's names for a point in time. `refused`: see `worker.api.Reader`."""
 
     def __init__(
-        self, client: Client, opensearch: bool, offsets: Mapping[TopicPartition, int], parts: Sequence[Part]
+        self,
+        client: Client,
+        opensearch: bool,
+        offsets: Mapping[TopicPartition, int],
+        parts: Sequence[Part],
+        refused: Collection[tuple[str, int, int]] = frozenset(),
     ) -> None:
-        self.offsets = offsets
+        self.offsets, self.refused = offsets, refused
         self._client, self._opensearch = client, opensearch
         self._points: dict[str, list[str]] = {}
         try:

@@ -1,8 +1,8 @@
-"""Data streams: made with a template of their own where the cluster has none for them."""
+"""Data streams: one that is not there is made, with a template of its own."""
 
 from __future__ import annotations
 
-from headwater.worker.api import Fatal, Values
+from headwater.worker.api import DataError, Fatal, Values
 
 from ..client import Client, Refusal, answered, path
 from .documents import Plan
@@ -22,7 +22,7 @@ class Streams:
         self._ready: set[Plan] = set()
 
     def ready(self, plan: Plan, versions: str) -> str:
-        """The stream to append to. Raises `Fatal`."""
+        """The stream to append to. Raises `DataError` for fields that it cannot have, `Fatal`."""
         if plan.part not in self._there:
             if answered(self._client, "GET", path("_data_stream", plan.part)) is None:
                 self._create(plan)
@@ -53,9 +53,13 @@ class Streams:
                 raise Fatal(f"the data stream {plan.part} could not be made: {error.reason}") from error
 
     def _grow(self, plan: Plan) -> None:
-        """New fields go to the newest backing index; a conflict there is the document's, not the stream's."""
+        """New fields go to the newest backing index. Raises `DataError` where it cannot have them."""
         about = self._client.request("GET", path("_data_stream", plan.part))["data_streams"][0]
         index = about["indices"][-1]["index_name"]
         mapping = self._client.request("GET", path(index, "_mapping"))[index]["mappings"]
         if lacking := missing(mapping.get("properties", {}), plan.properties):
-            self._client.request("PUT", path(plan.part, "_mapping"), {"properties": lacking})
+            newest = {"write_index_only": "true"}  # older ones may have had such a field otherwise
+            try:
+                self._client.request("PUT", path(plan.part, "_mapping"), {"properties": lacking}, newest)
+            except Refusal as error:
+                raise DataError(f"the data stream {plan.part} cannot have further fields: {error.reason}") from error

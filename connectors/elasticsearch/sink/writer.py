@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from functools import partial
+from itertools import islice
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -19,7 +22,13 @@ from .operations import Operation, Place
 from .options import UPSERT, is_stream
 from .pending import Pending, stale
 
+_log = logging.getLogger(__name__)
+
 Report = Callable[[Record, Exception], None]
+
+EARLIER_BYTES: Final = 8 * 1024 * 1024
+"""Of documents that are read at one time to be merged with what changes them, about."""
+FIRST_CHANGES, MOST_CHANGES, _MEASURED = 50, 1000, 20
 
 
 class Targets(Protocol):
@@ -41,18 +50,25 @@ class Writer:
         self._most_records: int = values["max.buffered.records"]
         self._flights = Flights(Bulk(client, values, context.stopping), values["max.in.flight.requests"])
         self._pending = Pending()
+        self._portion = FIRST_CHANGES
+        self._feeds: dict[str, str | None] = {}
         self.refused: list[Record] = []
-        """Records that the server has refused, and that were skipped."""
+        """Records that the server, or the index's fields, have refused, and that were skipped."""
 
     def write(self, changes: Iterable[Change]) -> None:
         """Takes them; sends what fills a request."""
-        placed = list(self._placed(changes))
+        placed, start = list(self._placed(changes)), 0
+        while some := placed[start : start + self._portion]:
+            start += len(some)
+            self._write(some)
+
+    def _write(self, placed: list[tuple[Place, Change]]) -> None:
         earlier = self._earlier([(place, change) for place, change in placed if self._needs(change)])
         for place, change in placed:
             try:
                 operation = self._operation(place, change, earlier)
             except DataError as error:
-                self._report(change.record, error)
+                self._skip(change.record, error)
                 continue
             if operation is not None:
                 earlier.pop(place, None)
@@ -64,8 +80,7 @@ class Writer:
         """When it returns, all of it is in the index, but for what was reported."""
         self._send()
         self._flights.drain()
-        while self._settle():
-            self._flights.drain()
+        self._settle()
 
     def close(self) -> None:
         self._flights.close()
@@ -78,10 +93,26 @@ class Writer:
     def _placed(self, changes: Iterable[Change]) -> Iterable[tuple[Place, Change]]:
         for change in changes:
             kind = EACH if change.version is None else OFFSET if change.record.version is None else HEADER
+            if kind == OFFSET:
+                self._look_at_feeds(change)
             try:
                 yield Place(self._targets.ready(change.plan, kind), change.id), change
             except DataError as error:
-                self._report(change.record, DataError(f"{change.record.where()}: {error}"))
+                self._skip(change.record, DataError(f"{change.record.where()}: {error}"))
+
+    def _look_at_feeds(self, change: Change) -> None:
+        """Topics without versions may feed one index as long as they have no key in common: nobody else can tell."""
+        part, topic = change.plan.part, change.record.origin or change.record.topic
+        if self._feeds.setdefault(part, topic) not in (topic, None):
+            _log.warning(
+                "%s gets records of %s and of %s, whose versions are their offsets: they have no headwater.version. "
+                "Of a key that both topics have, the record with the higher offset stays, be it newer or not. If there "
+                "are such keys, give each topic an index (index.name.format) or each record a document (key.ignore)",
+                part,
+                self._feeds[part],
+                topic,
+            )
+            self._feeds[part] = None  # said once
 
     def _needs(self, change: Change) -> bool:
         """Does the document as it is now count?"""
@@ -91,18 +122,27 @@ class Writer:
         wanted = {place for place, _ in needed if self._pending.get(place) is None}
         if any(place in self._flights for place in wanted):
             self._flights.drain()
-        return fetch(self._client, wanted) if wanted else {}
+        if not wanted:
+            return {}
+        found = fetch(self._client, wanted)
+        sizes = [len(str(e.document)) for e in islice(found.values(), _MEASURED) if e.document is not None]
+        fitting = EARLIER_BYTES * len(sizes) // sum(sizes) if sizes else 2 * self._portion
+        self._portion = max(1, min(MOST_CHANGES, fitting))
+        return found
 
     def _operation(self, place: Place, change: Change, earlier: dict[Place, Earlier]) -> Operation | None:
         """None: the index holds a newer version."""
-        document = change.document
-        if document is not None and self._needs(change):
-            base = self._base(place, earlier)
-            if stale(change.version, base.version):
-                return None
-            document = self._filled(change, document, base.document)
-        source = None if document is None else encoded(document, change.record.where())
-        return Operation(place, change.record, source, change.version, self._appends)
+        record = change.record
+        if change.document is None:
+            return Operation(place, record, None, change.version, self._appends)
+        if not self._needs(change):
+            source = encoded(change.document, record.where())
+            return Operation(place, record, source, change.version, self._appends)
+        base = self._base(place, earlier)
+        if stale(change.version, base.version):
+            return None
+        fill = partial(self._filled, change, change.document)
+        return Operation(place, record, fill(base.document), change.version, self._appends, fill=fill)
 
     def _base(self, place: Place, earlier: dict[Place, Earlier]) -> Earlier:
         waiting = self._pending.get(place)
@@ -114,10 +154,13 @@ class Writer:
             earlier.update(fetch(self._client, [place]))
         return earlier[place]
 
-    def _filled(self, change: Change, document: Document, base: Document | None) -> Document:
+    def _filled(self, change: Change, document: Document, base: Document | None) -> bytes:
+        """Any thread may call it."""
         if self._merges:
-            return merged(base or {}, document)
-        return {**document, **{name: (base or {}).get(name) for name in change.unfilled}}
+            whole = merged(base or {}, document)
+        else:
+            whole = {**document, **{name: (base or {}).get(name) for name in change.unfilled}}
+        return encoded(whole, change.record.where())
 
     def _send(self) -> None:
         operations = self._pending.take()
@@ -133,18 +176,16 @@ class Writer:
             self._flights.send(some)
         self._settle()
 
-    def _settle(self) -> bool:
-        """Report what was refused; what it had replaced takes its place. True: something was sent again."""
-        again: list[Operation] = []
+    def _settle(self) -> None:
+        """Report what was refused, of requests that are back."""
         for operation, reason in self._flights.rejected():
             self._reject(operation, reason)
-            if operation.before is not None:
-                again.append(operation.before)
-        if again:
-            self._flights.send(again)
-        return bool(again)
 
     def _reject(self, operation: Operation, reason: str) -> None:
         record = operation.record
-        self._report(record, DataError(f"{record.where()}: {operation.place.target} refuses the document: {reason}"))
+        self._skip(record, DataError(f"{record.where()}: {operation.place.target} refuses the document: {reason}"))
+
+    def _skip(self, record: Record, error: DataError) -> None:
+        """Raises where it may not be skipped."""
+        self._report(record, error)
         self.refused.append(record)

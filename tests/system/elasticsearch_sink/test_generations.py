@@ -7,7 +7,17 @@ from collections.abc import Iterable
 import pytest
 
 from headwater.connectors.elasticsearch.sink.generations import ElasticsearchGenerations
-from headwater.worker.api import Fatal, Fingerprint, Record, TopicPartition, Values, bucket
+from headwater.worker.api import (
+    Fatal,
+    Fingerprint,
+    Record,
+    TopicPartition,
+    Type,
+    Values,
+    bucket,
+    primitive,
+    struct,
+)
 from headwater.worker.rebuild.fold import Fold
 from tests.servers.elasticsearch import SearchServer
 from tests.system.postgres_sink.records import Topic
@@ -92,15 +102,20 @@ def test_what_the_server_refused_is_not_expected(search: SearchServer) -> None:
     records = [
         Record(name, {"id": n}, {"n": "many" if n == 3 else n}, KEY, None, partition=0, offset=n) for n in range(6)
     ]
+    text = struct({"n": primitive(Type.STRING)})  # the index itself has no room for it: nothing is sent
+    records.append(Record(name, {"id": 6}, {"n": "x"}, KEY, text, partition=0, offset=6))
     made = values(search)
     with Task(made, partition, view=name) as task:
         task.put(*records[:2])
-        task.put(*records[2:])
+        task.put(*records[2:6])
+    with Task(made, partition, view=name) as task:
+        task.put(records[6])
         assert len(task.bad) == 1
     generations = ElasticsearchGenerations(made, name)
     reader = generations.pin(1)
+    assert sorted(reader.refused) == [(name, 0, 3), (name, 0, 6)]
     fold = Fold()
-    fold.add(generations.expect(records))
+    fold.add(generations.expect(record for record in records if record.offset not in (3, 6)))
     assert reader.fingerprint() == fold.fingerprint()
     reader.close()
     generations.close()
@@ -172,3 +187,45 @@ def test_a_part_that_comes_up_during_the_swap(search: SearchServer) -> None:
     generations.drop(2)
     generations.close()
     assert search.indices(f"*{word}*") == sorted([f"{one.name}-g1", f"{other.name}-g1", f"headwater-{word}-g1"])
+
+
+def test_the_newest_records_decide_the_fields(search: SearchServer) -> None:
+    """A field that the live index cannot hold is what a rebuild is for: the oldest records come first there, too."""
+    name = f"{fresh()}.kinds"
+    topic, partition = Topic(topic=name, flat=True), TopicPartition(name, 0)
+    made = values(search)
+    old, new = topic.put({"id": 1, "name": "a", "qty": 1}), topic.put({"id": 2, "name": "b", "qty": 2})
+    amount = struct({"id": primitive(Type.INT32), "qty": primitive(Type.FLOAT64)})
+    new = new.replace(value={"id": 2, "qty": 2.5}, value_schema=amount)
+    with Task(made, partition, view=name) as task:
+        task.put(old, new)
+        assert [record.offset for record, _ in task.bad] == [1]
+    generations = ElasticsearchGenerations(made, name)
+    generations.create(2, {name: new})
+    with Task(made, partition, view=name, generation=2) as task:
+        task.put(old, new)
+        assert task.bad == []
+    assert search.documents(f"{name}-g2") == {"1": old.value, "2": new.value}
+    generations.drop(2)
+    assert search.indices(f"{name}*") == [f"{name}-g1"]
+    generations.close()
+
+
+def test_an_index_of_somebody_else_outlives_the_generation(search: SearchServer) -> None:
+    """It has the name that the generation's own index was to have: nothing is written, changed or dropped there."""
+    scene = Scene(search)
+    scene.write(1, scene.records[:1])
+    index = f"{scene.topic.name}-g2"
+    search.request("PUT", f"/{index}", {"settings": {"index": {"refresh_interval": "17s", "number_of_replicas": 0}}})
+    search.request("PUT", f"/{index}/_doc/1", {"theirs": True})
+    scene.generations.create(2, {})
+    with pytest.raises(Fatal, match="is not this view's"):
+        scene.write(2, scene.records[:1])
+    scene.generations.finish_load(2)
+    settings = search.request("GET", f"/{index}/_settings")[index]["settings"]["index"]
+    assert settings["refresh_interval"] == "17s"
+    scene.generations.drop(2)
+    assert [info.number for info in scene.generations.list()] == [1]
+    assert search.documents(index) == {"1": {"theirs": True}}
+    search.request("DELETE", f"/{index}")
+    scene.generations.close()

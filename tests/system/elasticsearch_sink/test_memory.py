@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from headwater.worker.api import TopicPartition
 from tests.servers.elasticsearch import SearchServer
+from tests.servers.search_gate import Fault, standing
+from tests.system.postgres_sink.records import Topic
 
-from .task import fresh
+from .task import Task, fresh, parsed
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
@@ -56,3 +59,29 @@ def test_bounded(search: SearchServer) -> None:
     search.request("POST", f"/{name}/_refresh")
     assert search.request("GET", f"/{name}/_count")["count"] == rows + 1
     search.request("DELETE", f"/{name}-g1")
+
+
+def test_large_documents_are_read_a_few_at_a_time(search: SearchServer) -> None:
+    """Small events that leave large values out: it is the documents that count, 30 MB of them."""
+    topic = Topic(topic=fresh("memory"), flat=True)
+    partition = TopicPartition(topic.name, 0)
+    asked: list[str] = []
+
+    def heard(method: str, path: str) -> Fault | None:
+        asked.append(path)
+        return None
+
+    with standing(search.url) as gate:
+        made = parsed(gate.url, search.distribution, index_mappings='{"name": {"type": "text", "index": false}}')
+        with Task(made, partition, view=topic.name) as task:
+            for start in range(0, 300, 50):
+                numbers = range(start, start + 50)
+                task.put(*(topic.put({"id": n, "name": f"{n:03}" * 33_000, "qty": 1}) for n in numbers))
+            gate.choose = heard
+            task.put(*(topic.put({"id": n, "name": "__debezium_unavailable_value", "qty": 2}) for n in range(300)))
+            assert task.bad == []
+    assert len([path for path in asked if path.startswith("/_mget")]) >= 4
+    found = search.documents(topic.name)
+    assert all(document["qty"] == 2 and document["name"] == f"{int(n):03}" * 33_000 for n, document in found.items())
+    assert len(found) == 300
+    search.request("DELETE", f"/{topic.name}-g1")

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from headwater.connectors.debezium import names
-from headwater.worker.api import Fatal, Fenced, Record, Schema, TopicPartition, Type, decimal, primitive, struct
+from headwater.worker.api import (
+    Fatal,
+    Fenced,
+    Record,
+    Retriable,
+    Schema,
+    TopicPartition,
+    Type,
+    decimal,
+    primitive,
+    struct,
+)
 from tests.servers.elasticsearch import SearchServer
 from tests.system.postgres_sink.records import INT32, KEY, ROW, STRING, TEXT, Topic
 
@@ -59,6 +70,20 @@ def test_one_kind_of_versions(search: SearchServer) -> None:
         task.put(topic.put({"id": 1}, version=9))
         with pytest.raises(Fatal, match="cannot be compared"):
             task.put(topic.put({"id": 1}))
+
+
+def test_topics_whose_offsets_are_versions_in_one_index(search: SearchServer, caplog: pytest.LogCaptureFixture) -> None:
+    """As long as they have no key in common; nobody else can tell, so the task says it, once."""
+    word = fresh()
+    one, other = Topic(topic=f"{word}.one", flat=True), Topic(topic=f"{word}.two", flat=True)
+    places = TopicPartition(one.name, 0), TopicPartition(other.name, 0)
+    with caplog.at_level("WARNING"), Task(values(search, index_name_format=word), *places, view=word) as task:
+        task.put(one.put({"id": 1}), one.put({"id": 2}))
+        task.put(other.put({"id": 3}))
+        task.put(one.put({"id": 4}), other.put({"id": 5}))
+    assert sorted(search.documents(word)) == ["1", "2", "3", "4", "5"]
+    said = [record.getMessage() for record in caplog.records if "higher offset" in record.getMessage()]
+    assert len(said) == 1 and one.name in said[0] and other.name in said[0]
 
 
 def test_an_unchanged_large_value_stays(search: SearchServer) -> None:
@@ -209,6 +234,65 @@ def test_a_refused_document_is_reported_and_the_one_before_it_stays(search: Sear
     assert {key: doc["n"] for key, doc in search.documents(name).items()} == {"1": 1, "2": 2, "4": 4}
 
 
+@pytest.mark.parametrize("method", ["insert", "upsert"])
+def test_what_follows_a_refused_document_finds_the_one_before_it(search: SearchServer, method: str) -> None:
+    """All of one transaction, and in two requests: the second holds the document that the first one's refusal left."""
+    name = f"{fresh()}.guessed"
+    partition = TopicPartition(name, 0)
+    changes = [(1, {"n": 1}), (2, {"x": 1}), (2, {"n": "many"}), (3, {"n": 3}), (2, {"z": 1})]
+    records = [
+        Record(name, {"id": key}, value, KEY, None, version=5, partition=0, offset=offset)
+        for offset, (key, value) in enumerate(changes)
+    ]
+    with Task(values(search, write_method=method, batch_size="2"), partition, view=name) as task:
+        task.put(records[0])
+        task.put(*records[1:])
+    assert [record.offset for record, _ in task.bad] == [2]
+    last = {"x": 1, "z": 1} if method == "upsert" else {"z": 1}
+    assert search.documents(name) == {"1": {"n": 1}, "2": last, "3": {"n": 3}}
+
+
+def test_a_partial_change_is_not_blamed_for_a_bad_one_before_it(search: SearchServer) -> None:
+    """All in one request, so that one document holds both."""
+    name = f"{fresh()}.guessed"
+    partition = TopicPartition(name, 0)
+    changes: list[tuple[int, dict[str, Any] | None]] = [
+        (1, {"n": 1}), (2, {"x": 1}), (4, {"x": 4}),
+        (2, {"n": "many"}), (2, {"z": 1}), (3, {"n": "more"}), (3, {"z": 3}), (4, None), (4, {"n": "most"}),
+        (4, {"z": 4}), (4, {"n": "last"}), (1, {"z": 1}),
+    ]  # fmt: skip
+    records = [
+        Record(name, {"id": key}, value, KEY, None, version=5, partition=0, offset=offset)
+        for offset, (key, value) in enumerate(changes)
+    ]
+    with Task(values(search, write_method="upsert"), partition, view=name) as task:
+        task.put(*records[:3])
+        task.put(*records[3:])
+    assert sorted(record.offset for record, _ in task.bad if record.offset is not None) == [3, 5, 8, 10]
+    assert search.documents(name) == {"1": {"n": 1, "z": 1}, "2": {"x": 1, "z": 1}, "3": {"z": 3}, "4": {"z": 4}}
+
+
+def test_a_delete_that_comes_first_decides_no_fields(search: SearchServer) -> None:
+    """As on a compacted topic, whose first record is a tombstone as often as not."""
+    name = f"{fresh()}.gone"
+    partition = TopicPartition(name, 0)
+    gone = Record(name, {"id": 1}, None, KEY, None, partition=0, offset=0)
+    there = Record(name, {"id": 2}, {"city": "Bern", "n": 2}, KEY, None, partition=0, offset=1)
+    with Task(values(search), partition, view=name) as task:
+        task.put(gone)
+        task.put(there)
+        assert task.bad == []
+    search.request("POST", f"/{name}/_refresh")
+    for query in ({"match": {"city": "bern"}}, {"range": {"n": {"gte": 2}}}):
+        answer = search.request("POST", f"/{name}/_search", {"query": query})
+        assert [hit["_id"] for hit in answer["hits"]["hits"]] == ["2"], query
+    topic, partition = a_topic()
+    with Task(values(search), partition, view=topic.name) as task:
+        task.put(topic.delete(id=1), topic.put({"id": 2, "name": "b", "qty": 2}))
+    mapping = search.request("GET", f"/{topic.name}/_mapping")[f"{topic.name}-g1"]["mappings"]
+    assert mapping["dynamic"] == "false"
+
+
 def test_names(search: SearchServer) -> None:
     """Upper case, illegal characters, several topics in one index; somebody else's index is left alone."""
     word = fresh()
@@ -254,11 +338,26 @@ def test_an_index_that_goes_while_the_task_runs(search: SearchServer) -> None:
         task.put(topic.put({"id": 2}))
 
 
-def test_data_streams(opensearch: SearchServer) -> None:
-    """The Elasticsearch of the tests has no data streams; see `tests.servers.elasticsearch`."""
+def test_a_closed_index_is_waited_for(search: SearchServer) -> None:
+    """Its documents are not malformed."""
+    topic, partition = a_topic(flat=True)
+    made = values(search, max_retries="1")
+    with Task(made, partition, view=topic.name) as task:
+        task.put(topic.put({"id": 1}))
+        search.request("POST", f"/{topic.name}-g1/_close")
+        task.write([topic.put({"id": 2})])
+        with pytest.raises(Retriable, match="closed"):
+            task.sink.flush()
+        assert task.bad == []
+    search.request("POST", f"/{topic.name}-g1/_open")
+    with Task(made, partition, view=topic.name) as task:
+        assert task.assigned == {partition: 1}
+
+
+def test_data_streams(search: SearchServer) -> None:
     word = fresh()
     topic = Topic(topic=f"{word}.Events", flat=True, key=None, row=ROW)
-    made = values(opensearch, data_stream_type="logs", data_stream_dataset=word)
+    made = values(search, data_stream_type="logs", data_stream_dataset=word)
     partition = TopicPartition(topic.name, 0)
     records = [topic.put({"id": n, "name": f"n{n}"}).replace(timestamp_ms=1_577_873_730_123 + n) for n in range(5)]
     with Task(made, partition, view=word) as task:
@@ -266,6 +365,23 @@ def test_data_streams(opensearch: SearchServer) -> None:
         task.sink._writer.write(task.sink._changes(records))  # type: ignore[union-attr]
         task.sink._writer.flush()  # type: ignore[union-attr]
         assert task.bad == []
-    found = opensearch.documents(f"logs-{word}-{topic.name.lower()}")
+    found = search.documents(f"logs-{word}-{topic.name.lower()}")
     assert sorted(doc["id"] for doc in found.values()) == list(range(5))
     assert {doc["@timestamp"] for doc in found.values() if doc["id"] == 0} == {"2020-01-01T10:15:30.123Z"}
+
+
+def test_fields_that_a_data_stream_cannot_have(search: SearchServer) -> None:
+    """Their records are bad; those before and after go on."""
+    word = fresh()
+    topic = Topic(topic=f"{word}.Events", flat=True, key=None, row=ROW)
+    made = values(search, data_stream_type="logs", data_stream_dataset=word,
+                  index_settings='{"number_of_replicas": 0, "mapping.total_fields.limit": 20}')  # fmt: skip
+    many = struct({"id": INT32, **{f"field{n}": TEXT for n in range(30)}})
+    records = [topic.put({"id": n}).replace(timestamp_ms=1_577_873_730_123) for n in range(3)]
+    records[1] = records[1].replace(value={"id": 1, "field1": "x"}, value_schema=many)
+    with Task(made, TopicPartition(topic.name, 0), view=word) as task:
+        for record in records:
+            task.put(record)
+        assert [record.offset for record, _ in task.bad] == [1]
+    found = search.documents(f"logs-{word}-{topic.name.lower()}")
+    assert sorted(document["id"] for document in found.values()) == [0, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from headwater.connectors.debezium import names
 from headwater.connectors.debezium.times import days_from_civil
 from headwater.connectors.elasticsearch.sink.documents import encoded, merged
+from headwater.connectors.elasticsearch.sink.generations import LONGEST_PATH, requests_of
 from headwater.connectors.elasticsearch.sink.ids import Ids, shortened
 from headwater.connectors.elasticsearch.sink.iso import civil_from_days, clock_text, date_text, timestamp_text
 from headwater.connectors.elasticsearch.sink.kinds import Rules
@@ -160,3 +162,11 @@ def test_merging_and_encoding() -> None:
     for wrong in ({"a": object()}, {"a": 2**70}, {"a": "\ud800"}):
         with pytest.raises(DataError):
             encoded(wrong, "t@1")
+
+
+def test_sizes_of_many_indices_are_asked_for_in_pieces() -> None:
+    names = [f"shop.public.some_ä_table_{n}-g1" for n in range(500)]
+    asked = list(requests_of(names))
+    assert all(len(path) <= LONGEST_PATH for path in asked)
+    assert [name for path in asked for name in unquote(path.split("/")[1]).split(",")] == names
+    assert list(requests_of([])) == []

@@ -82,6 +82,17 @@ def test_a_value_that_compaction_has_taken_is_not_missed(scene: Scene) -> None:
     assert scene.state().history[-1]["result"]["unsettled"] == 1
 
 
+def test_a_record_that_the_view_refused_is_not_expected(scene: Scene) -> None:
+    """What its row was before stays; what comes after it is compared like any other row."""
+    refused = {"refused": True}
+    scene.send([("k1", item(1) | refused), ("new", item(2) | refused), ("k4", item(4) | refused), ("k4", item(4))])
+    assert verify(scene) == ("done", [])
+    assert scene.state().history[-1]["result"]["found"] == {"items": 160}
+    tamper(scene, "UPDATE view SET value = replace(value, 'first', 'wrong') WHERE key = 'k4'")
+    result, reasons = verify(scene)
+    assert result == "failed" and reasons[1].startswith("items: row k4 differs")
+
+
 def test_a_wrong_generation_is_not_swapped_in(scene: Scene) -> None:
     """The row is spoilt between the replay and the verification."""
     scene.requests.rebuild(VIEW, scene.config("id"), {"keep_failed": True})
