@@ -15,7 +15,8 @@ from .state import ColumnState, TableState, has_state, is_there, owner_of
 
 # types without their length: a cast to varchar(3) cuts silently, the assignment after a cast to varchar does not
 _COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, -1), a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+SELECT a.attname, format_type(a.atttypid, -1), a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
+  format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
 """
 _UNIQUE = """
@@ -85,6 +86,11 @@ def check_tables_exist(connection: Connection, values: Values, default_schema: s
                 f"{topic}: the table {schema or default_schema}.{name} is missing, and schema.evolution is "
                 "validate-only: create it, or set schema.evolution: basic"
             )
+
+
+def real_types(connection: Connection, table: TableState, lengths: bool = False) -> dict[str, str]:
+    """The type of each column that the table has; with `lengths` as `numeric(10,2)`, else as `numeric`."""
+    return {row[0]: row[3 if lengths else 1] for row in connection.execute(_COLUMNS, [table.qualified])}
 
 
 def adopt(connection: Connection, values: Values, table: TableState) -> TableState:

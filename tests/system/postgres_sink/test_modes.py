@@ -21,7 +21,7 @@ from headwater.worker.api import (
 from headwater.worker.rebuild.fold import Fold
 from tests.conftest import Database
 
-from .records import INT32, PARTITION, TEXT, TOPIC, Task, Topic, table, values
+from .records import INT32, INT64, PARTITION, TEXT, TOPIC, Task, Topic, table, values
 
 pytestmark = pytest.mark.system
 NAME = "shop_public_orders"
@@ -223,6 +223,52 @@ def test_tables_are_changed_but_not_made(database: Database) -> None:
         [(_, error)] = task.bad
     assert "shop_public_other is missing, and auto.create is false: create it" in str(error)
     assert table(database) == [(1, "a", 1)]
+
+
+def test_columns_that_users_add_and_widen_are_used(database: Database) -> None:
+    """As the error asks for; the same where there was more in the table from the start than the first record has."""
+    statement(database, f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty integer, early text)")
+    topic, config = Topic(), values(database, schema_evolution="none")
+    records = [topic.put({"id": 1, "name": "a", "qty": 1})]
+    with Task(config) as task:
+        task.put(*records)
+        topic.row = struct({"id": INT32, "name": TEXT, "qty": INT64, "early": TEXT, "note": TEXT})
+        statement(database, f"ALTER TABLE {NAME} ADD COLUMN note varchar(20), ALTER COLUMN qty TYPE bigint")
+        records.append(topic.put({"id": 2, "name": "b", "qty": 1 << 40, "early": "e", "note": "n"}))
+        task.put(records[-1])
+        assert not task.bad
+    assert table(database) == [(1, "a", 1, None, None), (2, "b", 1 << 40, "e", "n")]
+    assert equal_to_the_fold(config, records)
+
+
+def test_a_column_that_users_widened_too_little_is_refused(database: Database) -> None:
+    topic = Topic()
+    with Task(values(database, auto_create="true", auto_evolve="false")) as task:
+        task.put(topic.put({"id": 1, "name": "a", "qty": 1}))
+        topic.row = struct({"id": INT32, "name": TEXT, "qty": INT64})
+        statement(database, f"ALTER TABLE {NAME} ALTER COLUMN qty TYPE numeric(12,2)")
+        task.put(topic.put({"id": 2, "name": "b", "qty": 1 << 40}))
+        [(_, error)] = task.bad
+    assert "ALTER COLUMN" in str(error) and "TYPE bigint" in str(error)
+
+
+def test_what_was_added_to_a_users_table_is_there_in_its_next_generation(database: Database) -> None:
+    statement(database, f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text)")
+    topic, config = Topic(), values(database, auto_create="false")
+    records = [topic.put({"id": 1, "name": "a", "qty": 1})]
+    topic.row = struct({"id": INT32, "name": TEXT})
+    records.append(topic.put({"id": 2, "name": "b"}))
+    with Task(config) as task:
+        task.put(*records)
+    generations = PostgresGenerations(config, "view")
+    try:
+        generations.create(2, {TOPIC: records[-1]})
+        with Task(config, generation=2) as task:
+            task.put(*records)
+            assert not task.bad
+    finally:
+        generations.close()
+    assert equal_to_the_fold(config, records, 2)
 
 
 def test_a_missing_table_fails_at_the_start(database: Database) -> None:
