@@ -174,7 +174,8 @@ class Writer:
         marker = (id(table), id(plan))
         found = self._packers.get(marker)
         if found is None or found[0] is not table or found[1] is not plan:
-            found = self._packers[marker] = (table, plan, Packer(table, plan, self._placeholder))
+            packer = Packer(table, plan, self._placeholder, keeps=self._mode == UPDATE)
+            found = self._packers[marker] = (table, plan, packer)
         return found[2]
 
     def _write(self, batch: Batch) -> None:

@@ -124,6 +124,23 @@ def test_update_changes_rows_of_others_and_adds_none(database: Database) -> None
         generations.close()
 
 
+def test_update_leaves_what_a_record_does_not_name(database: Database) -> None:
+    """Neither must the records have a value for each column that has to have one: they add no rows."""
+    statement(
+        database,
+        f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty integer, customer text NOT NULL)",
+        f"INSERT INTO {NAME} VALUES (1, 'a', 1, 'x'), (2, 'b', 2, 'y'), (3, 'c', 3, 'z')",
+    )
+    topic = Topic()
+    with Task(values(database, insert_mode="update", adopt_tables="true")) as task:
+        task.put(topic.put({"id": 1, "name": "changed", "qty": 10}))
+        first = [topic.put({"id": 3, "name": "named", "qty": 30})]
+        topic.row = struct({"id": INT32, "name": TEXT})
+        task.put(*first, topic.put({"id": 2, "name": "changed"}), topic.put({"id": 3, "name": "again"}))
+        assert not task.bad
+    assert table(database) == [(1, "changed", 10, "x"), (2, "changed", 2, "y"), (3, "again", 30, "z")]
+
+
 def test_update_with_deletes_that_were_asked_for(database: Database) -> None:
     statement(
         database,
