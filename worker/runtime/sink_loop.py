@@ -80,6 +80,7 @@ class SinkLoop:
         self._callback_error: Exception | None = None
         self._started_at: dict[TopicPartition, int] = {}
         self._flushing = False
+        self._at_work_from: Mapping[TopicPartition, int] = {}
         self._unflushed_records = 0
         self._unflushed_bytes = 0
         self._unflushed_since: float | None = None
@@ -187,6 +188,7 @@ class SinkLoop:
             self._originals.update({(m.topic, m.partition, m.offset): m for m in messages})
         records = self._pipe.process(messages)
         begun = time.monotonic()
+        self._at_work_from = first
         self._sink.write(SinkBatch(records, first, moved))
         self._count(messages, len(records), size, time.monotonic() - begun)
         self._unflushed_records += len(messages)
@@ -328,8 +330,13 @@ class SinkLoop:
                 f"{where.executing} reports {record.where()} as bad, which was not written since the last flush"
             )
         self._errors.failed(error, where, lambda at, why: dead.add(original, at, why))
-        if self._flushing:
+        if self._flushing or self._came_earlier(record):
             dead.flush()  # the view may store its offsets right after this
+
+    def _came_earlier(self, record: Record) -> bool:
+        """Is it of a batch before the one at work, which the sink makes durable before it takes this one?"""
+        first = self._at_work_from.get(TopicPartition(str(record.origin), record.partition or 0))
+        return first is None or (record.offset or 0) < first
 
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()
