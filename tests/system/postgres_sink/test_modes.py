@@ -344,6 +344,46 @@ def test_a_view_whose_tables_users_make_is_rebuilt_in_their_shape(database: Data
     assert indexes == (2,)
 
 
+def test_all_columns_of_a_users_table_are_carried_over(database: Database) -> None:
+    """Also those that no record has: a view may read them, rights and comments hang on them, a sequence fills them."""
+    statement(
+        database,
+        f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name varchar(20), qty integer, nr serial, "
+        "twice integer GENERATED ALWAYS AS (qty * 2) STORED)",
+        f"CREATE VIEW seen AS SELECT id, name, nr, twice FROM {NAME}",
+        f"COMMENT ON COLUMN {NAME}.twice IS 'two of them'",
+        f"GRANT SELECT (twice) ON {NAME} TO PUBLIC",
+    )
+    config, topic = values(database, schema_evolution="none"), Topic()
+    records = [topic.put({"id": n, "name": f"n{n}", "qty": n}) for n in range(3)]
+    with Task(config) as task:
+        task.put(*records)
+    generations = PostgresGenerations(config, "view")
+    try:
+        findings = generations.preflight({TOPIC: records[0]})
+        assert not [f for f in findings if f.level == "error"], findings
+        generations.create(2, {TOPIC: records[0]})
+        with Task(config, generation=2) as task:
+            task.put(*records)
+        generations.finish_load(2)
+        for number, instead_of in ((2, 1), (1, 2), (2, 1)):
+            generations.promote(number, instead_of)
+        generations.drop(1)
+    finally:
+        generations.close()
+    with Task(config, generation=2) as task:
+        task.put(topic.put({"id": 3, "name": "n3", "qty": 3}))
+    assert [(row[0], row[3]) for row in table(database, "seen")] == [(0, 0), (1, 2), (2, 4), (3, 6)]
+    assert len({row[2] for row in table(database, "seen")}) == 4, "numbers of one sequence"
+    with database.connect() as connection:
+        [told] = connection.execute(
+            "SELECT col_description(attrelid, attnum), attacl IS NOT NULL FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attname = 'twice'",
+            [NAME],
+        ).fetchall()
+    assert told == ("two of them", True)
+
+
 def test_topics_name_schema_and_table_where_they_keep_their_dots(database: Database) -> None:
     statement(database, "CREATE SCHEMA sales")
     topic = Topic(topic="sales.Orders", flat=True)
