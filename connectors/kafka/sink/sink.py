@@ -27,7 +27,7 @@ from headwater.worker.api import (
 
 from ..cluster import FOR_EVER, REQUEST_S, admin, largest_batch, meant, producer
 from ..converting import made_converter
-from ..naming import COPIED_HEADER, came_back, loop, named
+from ..naming import WRITTEN_HEADER, came_back, loop, named
 
 _FLUSH_S: Final = 60.0
 _BATCH_BYTES: Final = 1_000_000
@@ -89,9 +89,9 @@ class KafkaSink(Sink):
         value = self._converter.encoder(topic, record.value_schema)(record.value)
         headers: list[tuple[str, Any]] = [(h.name, _bytes(h.value)) for h in record.headers]
         if topic == (record.origin or record.topic):
-            if came_back(headers, self._cluster):
-                raise Fatal(loop(record.where(), "target.bootstrap.servers"))
-            headers.append((COPIED_HEADER, self._cluster.encode()))
+            if came_back(headers, WRITTEN_HEADER, self._cluster):
+                raise Fatal(loop(record.where(), WRITTEN_HEADER, "target.bootstrap.servers"))
+            headers.append((WRITTEN_HEADER, self._cluster.encode()))
         if record.version is not None:
             headers.append((VERSION_HEADER, b"%d" % record.version))
         options: dict[str, Any] = {"on_delivery": lambda error, _: self._delivered(record, error)}

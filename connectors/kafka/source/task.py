@@ -28,7 +28,7 @@ from headwater.worker.api import (
 
 from ..cluster import FOR_EVER, admin, consumer, copied_settings, meant, topic_ids
 from ..converting import made_converter
-from ..naming import came_back, loop
+from ..naming import COPIED_HEADER, came_back, loop
 from .first_pass import FirstPass
 from .newest import Newest
 from .options import LATEST
@@ -166,8 +166,8 @@ class KafkaSource(Source):
                 self._told(error, partition)
                 continue
             headers = headers_of(message)
-            if headers and came_back(headers, self._reading.own):
-                raise Fatal(loop(f"{partition}@{offset}", "source.bootstrap.servers"))
+            if headers and came_back(headers, COPIED_HEADER, self._reading.own):
+                self._refuse_loop(partition, offset)
             place = moved[partition] = self._places[partition]
             place.offset = offset + 1
             if self._counts(partition, offset, place):
@@ -177,6 +177,11 @@ class KafkaSource(Source):
         if not moved:
             return None
         return Batch(records, [(partition_of(p), place.stored()) for p, place in moved.items()])
+
+    def _refuse_loop(self, partition: TopicPartition, offset: int) -> None:
+        """A copy under another name is none, whatever names the record had before."""
+        if self._reading.target(partition.topic) == partition.topic:
+            raise Fatal(loop(f"{partition}@{offset}", COPIED_HEADER, "source.bootstrap.servers"))
 
     def _counts(self, partition: TopicPartition, offset: int, place: Place) -> bool:
         """Is the record one to pass on? Before `until` only the newest of each key are."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater.connectors.kafka.naming import COPIED_HEADER
+from headwater.connectors.kafka.naming import COPIED_HEADER, WRITTEN_HEADER
 from headwater.connectors.kafka.sink import KafkaSinkConnector
 from headwater.worker.api import DataError, Fatal, Header, Record, TopicPartition, Type, Values, primitive
 from tests.servers.kafka import KafkaServer
@@ -80,8 +80,10 @@ def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
         task.put(own)
     [message] = on_broker(kafka.bootstrap, topic)
     [(header, cluster)] = message.headers() or []
-    assert header == COPIED_HEADER
+    assert header == WRITTEN_HEADER
     with SinkTask(KafkaSinkConnector().task(), values(kafka, topic="${topic}"), partition) as task:
         task.put(Record(topic, b"k", b"v", BYTES, BYTES, partition=0, offset=0, origin="local"))
+        read_there = (Header(COPIED_HEADER, cluster),)  # by a source: this is its way on
+        task.put(own.replace(offset=1, headers=read_there))
         with pytest.raises(Fatal, match="copied into itself"):
-            task.put(own.replace(offset=1, headers=(Header(COPIED_HEADER, cluster),)))
+            task.put(own.replace(offset=2, headers=(Header(WRITTEN_HEADER, cluster),)))

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from headwater.connectors.kafka.naming import COPIED_HEADER
+from headwater.connectors.kafka.naming import COPIED_HEADER, WRITTEN_HEADER
 from headwater.connectors.kafka.source import KafkaSourceConnector
 from headwater.worker.api import (
     ConfigError,
@@ -241,6 +241,20 @@ def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
         topic.put(b"k", b"v", **{COPIED_HEADER.replace(".", "_"): mark.value})
         with pytest.raises(Fatal, match="copied into itself for ever"):
             reading.read(lambda _: False)
+    with task(topic) as reading:
+        assert [record.value for record in reading.all()] == [b"v", b"v"], "under another name it is no loop"
+
+
+def test_what_a_sink_has_written_is_read_on(kafka: KafkaServer) -> None:
+    """A sink to this cluster, and a source from it, are a chain."""
+    topic = Topic(kafka)
+    topic.put(b"k", b"v")
+    with task(topic, topic="${topic}") as reading:
+        [record] = reading.all()
+        [mark] = record.headers
+        topic.put(b"k", b"w", **{WRITTEN_HEADER.replace(".", "_"): mark.value})
+        [record] = reading.read(bool)
+    assert record.value == b"w"
 
 
 def test_a_topic_that_was_made_again_is_another(kafka: KafkaServer) -> None:
