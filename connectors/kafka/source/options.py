@@ -19,7 +19,7 @@ OPTIONS: Final = Options(
     Option("topics", OptionType.LIST, [], "Topics to read, by name.", importance="high", group="reading"),
     Option("topics.regex", default="", validate=regular_expression, importance="high", group="reading",
            doc="Topics to read, by a regular expression that matches the whole name; new ones are found every 30 s. "
-           "Either this or `topics`."),
+           "The brokers' own topics are left out. Either this or `topics`."),
     Option("copy", default=ALL, choices=(ALL, LATEST), group="reading",
            doc="all: every record. latest: of what is there at the start only the record of each key with the highest "
            "version (headwater.version, else the last one), no tombstones; then every new record."),
