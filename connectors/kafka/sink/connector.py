@@ -17,13 +17,13 @@ from headwater.worker.api import (
     at_least,
 )
 
-from ..cluster import cluster_options, reachable
+from ..cluster import WRITES, cluster_options, reachable
 from ..converting import BYTES, converter_options, converter_problems
 from ..naming import topic_form
 from .sink import KafkaSink
 
 OPTIONS = Options(
-    *cluster_options("target"),
+    *cluster_options("target", WRITES | {"batch.size": ""}),
     Option("topic", validate=topic_form, importance="high", group="writing",
            doc="Topic to write. ${topic}: the name that the record has after the transforms."),
     Option("keep.partitions", OptionType.BOOLEAN, False, "Each record goes to the partition of the same number, which "

@@ -6,7 +6,7 @@ from typing import Final
 
 from headwater.worker.api import Option, Options, OptionType, at_least, regular_expression
 
-from ..cluster import cluster_options
+from ..cluster import READS, cluster_options
 from ..converting import converter_options
 from ..naming import topic_form
 
@@ -15,7 +15,7 @@ LATEST: Final = "latest"
 
 
 OPTIONS: Final = Options(
-    *cluster_options("source"),
+    *cluster_options("source", READS),
     Option("topics", OptionType.LIST, [], "Topics to read, by name.", importance="high", group="reading"),
     Option("topics.regex", default="", validate=regular_expression, importance="high", group="reading",
            doc="Topics to read, by a regular expression that matches the whole name; new ones are found every 30 s. "

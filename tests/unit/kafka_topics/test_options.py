@@ -37,6 +37,8 @@ def test_bytes_as_they_are_and_data() -> None:
         ({"source.value.converter": "AvroConverterX"}, "no installed converter"),
         ({"source.value.converter": "JsonConverter", "source.value.converter.schemas": "x"}, "unknown option"),
         ({"source.client.sasl.jaas.config": "x"}, "no JAAS"),
+        ({"source.client.auto.offset.reset": "latest"}, "rests on its own"),
+        ({"source.client.bootstrap.servers": "k:2"}, "set source.bootstrap.servers"),
         ({"copy": "newest"}, "must be one of"),
     ],
 )
@@ -48,6 +50,13 @@ def test_what_does_not_fit_is_said(more: dict[str, str], message: str) -> None:
 def test_a_sink_cannot_write_data_as_bytes() -> None:
     found = problems(KafkaSinkConnector(), SINK | {"key.converter": "ByteArrayConverter"})
     assert [p.option for p in found] == ["target.value.converter"]
+
+
+def test_a_sink_keeps_the_settings_that_it_rests_on() -> None:
+    for name, text in (("acks", "1"), ("message.timeout.ms", "1000"), ("batch.size", "1000000000")):
+        [problem] = problems(KafkaSinkConnector(), SINK | BYTES | {f"target.client.{name}": text})
+        assert name in str(problem) and "rests on its own" in str(problem)
+    assert not problems(KafkaSinkConnector(), SINK | BYTES | {"target.client.acks": "all"})
 
 
 def test_settings_of_the_client_and_the_connectors_own() -> None:
