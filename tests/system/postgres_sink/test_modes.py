@@ -15,7 +15,9 @@ from headwater.worker.api import (
     Record,
     TaskContext,
     TopicPartition,
+    Type,
     Values,
+    primitive,
     struct,
 )
 from headwater.worker.rebuild.fold import Fold
@@ -202,6 +204,16 @@ def test_all_fields_of_the_value_are_the_key_where_none_are_named(database: Data
         assert [record.offset for record, _ in task.bad] == [4]
     assert table(database) == [(0, "x"), (1, "x")]
     assert equal_to_the_fold(config, records)
+
+
+def test_the_mark_of_a_delete_may_be_a_boolean(database: Database) -> None:
+    topic = Topic(struct({"id": INT32, "name": TEXT, "__deleted": primitive(Type.BOOLEAN)}), flat=True)
+    records = [topic.put({"id": n, "name": "a", "__deleted": False}) for n in range(3)]
+    records.append(topic.put({"id": 1, "name": None, "__deleted": True}))
+    with Task(values(database)) as task:
+        task.put(*records)
+    assert table(database) == [(0, "a"), (2, "a")]
+    assert equal_to_the_fold(values(database), records)
 
 
 def test_truncates_need_no_key(database: Database) -> None:
