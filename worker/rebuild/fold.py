@@ -58,10 +58,14 @@ class Fold:
         self._rows: dict[tuple[str, bytes], _Newest] = {}
         self._file: sqlite3.Connection | None = None
         self._path: str | None = None
+        self.first_counts = False
+        """Was a row marked `first`?"""
 
     def add(self, rows: Iterable[ExpectedRow]) -> None:
         held = self._rows
         for part, key, digest, version, filled, first in rows:
+            if first:
+                self.first_counts = True
             if key == EVERY_ROW and digest is None:
                 self._empty(part, version)
                 continue
