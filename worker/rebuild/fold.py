@@ -57,7 +57,6 @@ class Fold:
         self._limit = in_memory
         self._rows: dict[tuple[str, bytes], _Newest] = {}
         self._file: sqlite3.Connection | None = None
-        self._path: str | None = None
         self.first_counts = False
         """Was a row marked `first`?"""
 
@@ -90,12 +89,13 @@ class Fold:
 
     def _spill(self) -> None:
         if self._file is None:
-            handle, self._path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
+            handle, path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
             os.close(handle)
-            self._file = sqlite3.connect(self._path, isolation_level=None)
+            self._file = sqlite3.connect(path, isolation_level=None)
             self._file.execute("PRAGMA journal_mode = OFF")
             self._file.execute("PRAGMA synchronous = OFF")
             self._file.execute(_TABLE)
+            os.unlink(path)  # it is there as long as it is open, and goes with the process, however that ends
         rows = [
             (
                 part,
@@ -152,6 +152,3 @@ class Fold:
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._path is not None:
-            os.unlink(self._path)
-            self._path = None
