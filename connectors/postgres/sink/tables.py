@@ -140,7 +140,8 @@ class Builder:
 
     def _users_change_tables(self) -> bool:
         """What they put into a table of Headwater's alone is theirs, and not for records to write into."""
-        return not (creates_tables(self.values) and changes_tables(self.values))
+        ours = creates_tables(self.values) and changes_tables(self.values) and not self.values["adopt.tables"]
+        return not ours
 
     def _ddl(self, connection: Connection, table: TableState, change: str, what: str) -> None:
         if not changes_tables(self.values):

@@ -143,6 +143,21 @@ def test_update_leaves_what_a_record_does_not_name(database: Database) -> None:
     assert table(database) == [(1, "changed", 10, "x"), (2, "changed", 2, "y"), (3, "again", 30, "z")]
 
 
+def test_update_finds_columns_of_others_also_later(database: Database) -> None:
+    statement(
+        database,
+        f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty bigint)",
+        f"INSERT INTO {NAME} VALUES (1, 'a', 1)",
+    )
+    topic = Topic(struct({"id": INT32, "name": TEXT}))
+    with Task(values(database, insert_mode="update", adopt_tables="true")) as task:
+        task.put(topic.put({"id": 1, "name": "b"}))
+        topic.row = struct({"id": INT32, "qty": INT32})
+        task.put(topic.put({"id": 1, "qty": 2}))
+        assert not task.bad
+    assert table(database) == [(1, "b", 2)]
+
+
 def test_update_with_deletes_that_were_asked_for(database: Database) -> None:
     statement(
         database,
