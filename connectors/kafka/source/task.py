@@ -114,7 +114,7 @@ class KafkaSource(Source):
         missing = sorted(set(named) - set(wanted))
         if missing:
             log.warning("%s: not there; looked for again in %.0f s", ", ".join(missing), LOOK_EVERY_S)
-        self._sizes |= {name: len(metadata.topics[name].partitions) for name in wanted}
+        self._measure({name: len(metadata.topics[name].partitions) for name in wanted})
         for name in sorted(wanted, key=lambda n: (self._sizes[n], n)):  # of several for one the largest is its model
             self._names[self._reading.target(name)] = name
         partitions = [TopicPartition(name, n) for name in sorted(wanted) for n in range(self._sizes[name])]
@@ -124,6 +124,17 @@ class KafkaSource(Source):
             self._place(partition, ids)
         if new:
             self._take_on(new, ids)
+
+    def _measure(self, sizes: Mapping[str, int]) -> None:
+        """Raises `Fatal` where a copy with the same partitions would lack the new ones."""
+        for name, size in sizes.items():
+            before = self._sizes.get(name, 0)
+            if 0 < before < size and self._values["keep.partitions"]:
+                raise Fatal(
+                    f"the topic {name} had {before} partitions, as its copy has, and has {size} now: there is no place "
+                    "for records of the new ones. Let the connector write to a new topic, or set keep.partitions: false"
+                )
+        self._sizes.update(sizes)
 
     def _refuse_copies_of_copies(self, wanted: Set[str]) -> None:
         for name in sorted(wanted):

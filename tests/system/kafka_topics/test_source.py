@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from headwater.connectors.kafka.naming import COPIED_HEADER, WRITTEN_HEADER
 from headwater.connectors.kafka.source import KafkaSourceConnector
@@ -282,6 +282,21 @@ def test_a_topic_that_is_made_again_while_it_is_read(kafka: KafkaServer) -> None
         reading.source._look_at = 0.0  # type: ignore[attr-defined]
         with pytest.raises(Fatal, match="deleted and made again"):
             reading.read(lambda _: False)
+
+
+def test_a_topic_that_grows_while_it_is_read(kafka: KafkaServer) -> None:
+    topic = Topic(kafka)
+    with task(topic) as strict, task(topic, keep_partitions="false") as free:
+        strict.all()
+        free.all()
+        topic.admin.create_partitions([NewPartitions(topic.name, 2)])[topic.name].result(60)
+        topic.partitions = 2
+        wait_for(topic.told)
+        topic.put(b"k", b"v", 1)
+        free.source._look_at = 0.0  # type: ignore[attr-defined]
+        assert [record.value for record in free.read(bool)] == [b"v"]
+        with pytest.raises(Fatal, match="had 1 partitions, as its copy has, and has 2 now"):
+            strict.read(lambda _: look_again(strict.source))
 
 
 def test_topics_of_several_sizes_become_one(kafka: KafkaServer) -> None:
