@@ -77,10 +77,9 @@ class KafkaSource(Source):
             self._context.stopping.wait(timeout_s)
             return None
         try:
-            messages = self._client.consume(self._portions.size(), timeout_s)
+            messages = self._portions.take(self._client, timeout_s)
         except KafkaException as error:
             raise meant(error, "reading") from error
-        self._portions.took(messages)
         return self._batch(messages)
 
     def topic(self, name: str) -> TopicSettings:
