@@ -79,7 +79,6 @@ class SinkLoop:
         self._sink: Sink | None = None
         self._callback_error: Exception | None = None
         self._started_at: dict[TopicPartition, int] = {}
-        self._flushing = False
         self._at_work_from: Mapping[TopicPartition, int] = {}
         self._unflushed_records = 0
         self._unflushed_bytes = 0
@@ -189,7 +188,10 @@ class SinkLoop:
         records = self._pipe.process(messages)
         begun = time.monotonic()
         self._at_work_from = first
-        self._sink.write(SinkBatch(records, first, moved))
+        try:
+            self._sink.write(SinkBatch(records, first, moved))
+        finally:
+            self._at_work_from = {}
         self._count(messages, len(records), size, time.monotonic() - begun)
         self._unflushed_records += len(messages)
         self._unflushed_bytes += size
@@ -240,11 +242,7 @@ class SinkLoop:
         try:
             if self._dead is not None:
                 self._dead.flush()
-            self._flushing = True
-            try:
-                offsets = self._sink.flush()
-            finally:
-                self._flushing = False
+            offsets = self._sink.flush()
             if offsets:
                 self._consumer.commit(offsets)
         except Exception:
@@ -330,13 +328,13 @@ class SinkLoop:
                 f"{where.executing} reports {record.where()} as bad, which was not written since the last flush"
             )
         self._errors.failed(error, where, lambda at, why: dead.add(original, at, why))
-        if self._flushing or self._came_earlier(record):
+        if not self._at_work(record):
             dead.flush()  # the view may store its offsets right after this
 
-    def _came_earlier(self, record: Record) -> bool:
-        """Is it of a batch before the one at work, which the sink makes durable before it takes this one?"""
+    def _at_work(self, record: Record) -> bool:
+        """Is it of the batch that is being written? Earlier ones the sink may make durable at any time."""
         first = self._at_work_from.get(TopicPartition(str(record.origin), record.partition or 0))
-        return first is None or (record.offset or 0) < first
+        return first is not None and (record.offset or 0) >= first
 
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()
