@@ -52,6 +52,16 @@ class KafkaSinkConnector(SinkConnector):
                     f"set {part}.converter: {BYTES} to copy bytes as they are, or target.{part}.converter to write it"
                 )
                 problems.append(Problem(f"target.{part}.converter", "cannot write what was read as data", hint))
+            elif (
+                theirs
+                and theirs.endswith("JsonConverter")
+                and str(ours).endswith(BYTES)
+                and not values.get("transforms")
+            ):
+                hint = (
+                    f"set target.{part}.converter: {BYTES} to copy bytes as they are, or {part}.converter to read them"
+                )
+                problems.append(Problem(f"target.{part}.converter", "would write bytes as base64", hint))
         return problems
 
     def task(self) -> Sink:

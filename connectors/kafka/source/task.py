@@ -141,7 +141,8 @@ class KafkaSource(Source):
             if copy != name and copy in wanted:
                 raise Fatal(
                     f"topics.regex matches {copy} as well, which is where {name} is copied to: each copy would be "
-                    "copied again. Set `topic` or topics.regex so that it matches no copy"
+                    "copied again. Set `topic` or topics.regex so that it matches no copy; with a copy on another "
+                    "cluster, name the topics with `topics`"
                 )
 
     def _is_ours(self, partition: TopicPartition) -> bool:
