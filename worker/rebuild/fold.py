@@ -57,6 +57,8 @@ class Fold:
         self._limit = in_memory
         self._rows: dict[tuple[str, bytes], _Newest] = {}
         self._file: sqlite3.Connection | None = None
+        self._emptied: dict[str, int] = {}
+        """The newest version that emptied a part: what is older comes late."""
         self.first_counts = False
         """Was a row marked `first`?"""
 
@@ -67,6 +69,8 @@ class Fold:
                 self.first_counts = True
             if key == EVERY_ROW and digest is None:
                 self._empty(part, version)
+                continue
+            if _above(self._emptied.get(part), version):
                 continue
             before = held.get((part, key))
             if before and (first or before.first) and self._file is not None and version is not None:
@@ -79,6 +83,8 @@ class Fold:
                 self._spill()
 
     def _empty(self, part: str, version: int | None) -> None:
+        if version is not None:
+            self._emptied[part] = max(version, self._emptied.get(part, version))
         if self._file is not None:
             self._spill()
         for place, row in self._rows.items():

@@ -26,13 +26,17 @@ def histories(versions: st.SearchStrategy[int | None]) -> st.SearchStrategy[list
 
 def newest(rows: list[ExpectedRow]) -> dict[tuple[str, bytes], ExpectedRow]:
     """The model: for each key the last of the rows with the highest version, those marked `first` only where there is
-    none; key b"" empties a part."""
+    none; key b"" empties a part, also of what is older and comes later."""
     state: dict[tuple[str, bytes], ExpectedRow] = {}
+    emptied: dict[str, int] = {}
     for row in rows:
         if row.key == b"" and row.digest is None:
+            emptied[row.part] = max(emptied.get(row.part, 0), row.version or 0)
             for place, held in list(state.items()):
                 if place[0] == row.part and (held.version or 0) <= (row.version or 0):
                     state[place] = held._replace(digest=None, version=row.version)
+            continue
+        if (row.version or 0) < emptied.get(row.part, 0):
             continue
         held = state.get((row.part, row.key))
         if row.first and held is not None and held.digest is not None:
