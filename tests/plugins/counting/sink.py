@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from headwater.worker.api import (
@@ -62,13 +62,11 @@ class TableSink(Sink):
         if self._values["table.mood.file"] and os.path.exists(self._values["table.mood.file"]):
             raise Retriable("the view is down", after_s=0.1)
         if self._values["table.dies.file"] and self._batches:
-            self._make_durable_and_die()
+            self.flush()
         self._batches.append(batch)
 
-    def _make_durable_and_die(self) -> None:
-        """Once, after the record that it refuses."""
-        numbers = {record.value["n"] for batch in self._batches for record in batch.records}
-        self.flush()
+    def _die(self, numbers: Set[int]) -> None:
+        """Once, right after the record that it refuses, whoever asked for a flush."""
         died = Path(self._values["table.dies.file"])
         if self._values["table.refuses"] in numbers and not died.exists():
             died.touch()
@@ -87,6 +85,8 @@ class TableSink(Sink):
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
+        if self._values["table.dies.file"]:
+            self._die({record.value["n"] for batch in self._batches for record in batch.records})
         self._batches = []
         return done
 
