@@ -106,7 +106,7 @@ def later_rows(
 ) -> Callable[[], set[tuple[str, bytes]]]:
     """The rows that the log touches after `since`.
 
-    Compaction may meanwhile have taken the record that made such a row, so the fold cannot say what it should be.
+    Compaction may meanwhile have taken the record that made such a row, before the fold or the view has seen it.
     """
 
     def touched() -> set[tuple[str, bytes]]:

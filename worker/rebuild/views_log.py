@@ -65,6 +65,10 @@ class ViewsLog:
         asked, wish = load_wish(value)
         return wish if asked == job else None
 
+    def halted(self, view: str, generation: int) -> bool:
+        """Does a barrier stand for it?"""
+        return self._stored.get(halt_key(view, generation)) is not None
+
     def close(self) -> None:
         self._stored.close()
 

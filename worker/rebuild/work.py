@@ -76,9 +76,21 @@ class Work:
         self._views = ViewsLog(log, self.topics)
         self._views.refresh()
         self.state: ViewState = self._views.state(view)
+        self._lift_left_barriers()
         self._pipelines: dict[str, tuple[RawConfig, ViewPipeline]] = {}
         self._meter = Meter()
         self._stage = ""
+
+    def _lift_left_barriers(self) -> None:
+        """A process that was killed has left them standing, and the view with them."""
+        left = [number for number in self._numbers() if self._views.halted(self.view, number)]
+        if left:
+            self.set_barriers(dict.fromkeys(left))
+
+    def _numbers(self) -> set[int]:
+        """Of all generations that the record knows."""
+        job, state = self.state.job, self.state
+        return {state.current, *state.generations, *([job.generation] if job and job.generation else [])}
 
     @property
     def job(self) -> Job:
@@ -141,7 +153,7 @@ class Work:
             "reasons": [self.redact(reason) for reason in reasons],
             **{name: job.notes[name] for name in ("plan", "result", "rows_replayed", "replay_s") if name in job.notes},
         }
-        known = {*base.generations, *self.state.generations, *([job.generation] if job.generation else [])}
+        known = {*base.generations, *self._numbers()}
         # The first reason alone: others may be rows of the view, which have no place in a log file.
         log_lines.info("%s of view %s: %s %s", job.kind, self.view, outcome, self.redact("; ".join(reasons[:1])))
         self.write(replace(base.with_history(entry), job=None), dict.fromkeys(known), config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def test_killed_beside_what_changes_the_target(scene: Scene, method: str) -> Non
     assert len(seen(scene)) == 80
     assert scene.job() == 0
     check_swapped(scene)
+
+
+def test_a_barrier_that_was_left_does_not_hold_the_live_view_back(scene: Scene) -> None:
+    scene.requests.rebuild(VIEW, scene.config("id"), {"keep": "0"})
+    assert scene.job("write", "5", "after") == KILLED  # the barrier stands
+    time.sleep(2)  # until the tasks have seen it
+    scene.send([("afterwards", {"id": 1})])
+    assert scene.job() == 0
+    (entry,) = scene.state().history
+    assert entry["outcome"] == "done"
+    assert entry["result"]["keys"] == []  # the live generation came to the new barrier as well, and was compared
 
 
 def test_an_abort_is_finished_after_kills(scene: Scene) -> None:
