@@ -90,13 +90,37 @@ FOR_EVER: Final = {"retention.ms": "-1"}
 """Of topics that are made without a pattern."""
 
 
-def cluster_options(side: str) -> tuple[Option | Unsupported, ...]:
-    """`side`: source or target."""
+READS: Final = {
+    "group.id": "headwater-without-group",
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    "enable.partition.eof": "true",
+    "auto.offset.reset": "error",
+}
+"""What `KafkaSource` rests on: positions are its own, and nothing is left out in silence."""
+WRITES: Final = {
+    "enable.idempotence": "true",
+    # A broker takes any batch as this producer's first to a partition (KIP-360). Were a second one under way when a
+    # new partition refuses the first, because its leader is not ready, the first would then be taken for a repeated
+    # one: acknowledged, not written. Seen with Kafka 4.1.
+    "max.in.flight.requests.per.connection": "1",
+    "acks": "all",
+    "partitioner": "murmur2_random",
+    "message.timeout.ms": "0",  # brokers that are away are waited for; a record that is given up would be lost
+}
+"""What `KafkaSink` rests on."""
+
+
+def cluster_options(side: str, own: Mapping[str, str]) -> tuple[Option | Unsupported, ...]:
+    """`side`: source or target. `own`: settings that the connector makes itself."""
     jaas = f"librdkafka has no JAAS: set {side}.client.sasl.username and {side}.client.sasl.password"
     return (
         Option(f"{side}.bootstrap.servers", importance="high", group="cluster",
                doc=f"Brokers of the {side}'s cluster, host:port, separated by commas."),
         Unsupported(f"{side}.client.sasl.jaas.config", jaas),
+        Unsupported(f"{side}.client.bootstrap.servers", f"set {side}.bootstrap.servers"),
+        *(Unsupported(f"{side}.client.{name}", "the connector rests on its own", harmless=(value,))
+          for name, value in own.items()),
         Option(rf"{side}\.client\.{_SECRET}", OptionType.PASSWORD, pattern=True, group="cluster"),
         Option(rf"{side}\.client\..+", pattern=True, group="cluster", importance="low",
                doc=f"A setting of the clients of that cluster, by librdkafka's name, e.g. "
@@ -112,30 +136,13 @@ def settings(values: Values, side: str, own: Mapping[str, Any]) -> dict[str, Any
 
 def consumer(values: Values, side: str) -> Consumer:
     """Reads what it is assigned, commits nothing, and says where a partition ends."""
-    own = {
-        "group.id": "headwater-without-group",
-        "enable.auto.commit": "false",
-        "enable.auto.offset.store": "false",
-        "enable.partition.eof": "true",
-        "auto.offset.reset": "error",
-    }
     defaults = {"queued.max.messages.kbytes": "8192", "check.crcs": "true", "isolation.level": "read_committed"}
-    return _made(Consumer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
+    return _made(Consumer, {**defaults, **settings(values, side, READS)}, side)  # type: ignore[no-any-return]
 
 
 def producer(values: Values, side: str, batch_bytes: int) -> Producer:
     """`batch_bytes`: the smallest limit of the topics that are written: a broker refuses a batch as a whole."""
-    own = {
-        "enable.idempotence": "true",
-        # A broker takes any batch as this producer's first to a partition (KIP-360). Were a second one under way when a
-        # new partition refuses the first, because its leader is not ready, the first would then be taken for a repeated
-        # one: acknowledged, not written. Seen with Kafka 4.1.
-        "max.in.flight.requests.per.connection": "1",
-        "acks": "all",
-        "partitioner": "murmur2_random",
-        "batch.size": str(batch_bytes),
-        "message.timeout.ms": "0",  # brokers that are away are waited for; a record that is given up would be lost
-    }
+    own = {**WRITES, "batch.size": str(batch_bytes)}
     defaults = {"queue.buffering.max.kbytes": "65536", "linger.ms": "20", "message.max.bytes": "1000000000"}
     return _made(Producer, {**defaults, **settings(values, side, own)}, side)  # type: ignore[no-any-return]
 

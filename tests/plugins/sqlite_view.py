@@ -154,10 +154,11 @@ class SqliteReader:
 class SqliteGenerations:
     every_record = False
 
-    def __init__(self, path: str, fields: Sequence[str], refuse: str) -> None:
+    def __init__(self, path: str, fields: Sequence[str], refuse: str, rows_of_others: str) -> None:
         self._path = path
         self._fields = fields
         self._refuse = refuse
+        self.rows_of_others = rows_of_others
         self._db = connect(path)
 
     def list(self) -> list[GenerationInfo]:
@@ -223,6 +224,7 @@ class SqliteViewConnector(SinkConnector):
         Option("path", doc="The SQLite file."),
         Option("fields", OptionType.LIST, doc="The columns that the view keeps."),
         Option("refuse", default="", doc="Makes the preflight fail with this message."),
+        Option("others", default="", doc="Why some rows are not the view's."),
     )
     version = "1.0"
     features = Features(exactly_once=True, deletes=True, generations=True)
@@ -232,7 +234,7 @@ class SqliteViewConnector(SinkConnector):
         return SqliteViewSink()
 
     def generations(self, values: Values, view: str) -> SqliteGenerations:
-        return SqliteGenerations(values["path"], values["fields"], values["refuse"])
+        return SqliteGenerations(values["path"], values["fields"], values["refuse"], values["others"])
 
 
 def positions(db: sqlite3.Connection, generation: int) -> dict[TopicPartition, int]:

@@ -19,6 +19,9 @@ class Cable:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._ends: dict[socket.socket, socket.socket] = {}
+        self._at_server: set[socket.socket] = set()
+        self._left: int | None = None
+        self._broken = threading.Event()
         self._whole = threading.Event()
         self._whole.set()
         self._in = threading.Event()
@@ -45,6 +48,16 @@ class Cable:
 
     def plug_in(self) -> None:
         self._in.set()
+
+    def break_after(self, answers: int) -> None:
+        """The server's next `answers` bytes go through, then all connections end: somebody has half an answer. New ones
+        are whole."""
+        self._broken.clear()
+        self._left = answers
+
+    def wait_broken(self, timeout_s: float) -> bool:
+        """False: the bytes have not come."""
+        return self._broken.wait(timeout_s)
 
     def close(self) -> None:
         self._closed = True
@@ -77,6 +90,7 @@ class Cable:
         except OSError:
             near.close()
             return
+        self._at_server.add(far)
         for one, other in ((near, far), (far, near)):
             one.settimeout(10)
             self._ends[one] = other
@@ -87,11 +101,15 @@ class Cable:
             self._selector.unregister(end)
             end.close()
         self._ends.clear()
+        self._at_server.clear()
 
     def _pass_on(self, end: socket.socket) -> None:
         other = self._ends[end]
         try:
             data = end.recv(1 << 16)
+            if self._left is not None and end in self._at_server:
+                data = data[: self._left]
+                self._left -= len(data)
             other.sendall(data)
         except OSError:
             data = b""
@@ -99,7 +117,12 @@ class Cable:
             for one in (end, other):
                 self._selector.unregister(one)
                 del self._ends[one]
+                self._at_server.discard(one)
                 one.close()
+        if self._left == 0:
+            self._left = None
+            self._hang_up()
+            self._broken.set()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,16 @@ from .connector import (
 )
 from .errors import ConfigError, DataError, Fatal, Fenced, HeadwaterError, Problem, Retriable, shortened
 from .fingerprint import BUCKETS, Fingerprint, bucket, digest
-from .generations import ExpectedRow, GenerationInfo, Generations, HasPreview, HasSourceRows, Reader, SourceRows
+from .generations import (
+    ExpectedRow,
+    GenerationInfo,
+    Generations,
+    HasPreview,
+    HasSourceRows,
+    HoldsRowsOfOthers,
+    Reader,
+    SourceRows,
+)
 from .options import (
     REQUIRED,
     Option,
@@ -75,6 +84,7 @@ __all__ = [
     "HasSourceRows",
     "Header",
     "HeadwaterError",
+    "HoldsRowsOfOthers",
     "Option",
     "OptionType",
     "Options",

@@ -118,6 +118,13 @@ class Generations(Protocol):
     def close(self) -> None: ...
 
 
+class HoldsRowsOfOthers(Protocol):
+    """Generations of a connector that can also write into what it has not made."""
+
+    rows_of_others: str
+    """Why the view may be neither replaced nor dropped; "" where all of it is its own."""
+
+
 @dataclass(slots=True)
 class SourceRows:
     """Rows read from a source at one exact point, for `verify --source`."""

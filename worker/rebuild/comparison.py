@@ -73,7 +73,8 @@ def compare(
 ) -> Comparison:
     """The rows that the fold expects against those that the reader sees, but for the parts in `left_out`.
 
-    `forgotten`: the log has lost records of which the view rightly has rows: rows that it cannot explain do not count.
+    `forgotten`: the log has lost records of which the view rightly has rows: rows that it cannot explain do not count,
+    nor other rows where the first record of a key is the row: it is the one that was lost.
     """
     expected, found = _without(fold.fingerprint(), left_out), _without(reader.fingerprint(), left_out)
     result = Comparison(_counts(expected), _counts(found))
@@ -85,7 +86,8 @@ def compare(
             continue
         if settled is None:
             settled = touched()
-        _list_rows(result, part, dict(fold.rows(part, buckets)), reader.rows(part, buckets), settled, forgotten)
+        unknown = "every" if forgotten and fold.first_counts else "extra" if forgotten else ""
+        _list_rows(result, part, dict(fold.rows(part, buckets)), reader.rows(part, buckets), settled, unknown)
     return result
 
 
@@ -95,11 +97,12 @@ def _list_rows(
     expected: dict[bytes, int],
     rows: Iterable[tuple[bytes, int, str]],
     later: Container[tuple[str, bytes]],
-    forgotten: bool,
+    unknown: str,
 ) -> None:
+    """`unknown`: which differences the log cannot judge: of "extra" rows, of "every" row of the view, "" of none."""
     for key, digest, shown in rows:
         wanted = expected.pop(key, None)
-        if wanted is None and forgotten:
+        if wanted != digest and (unknown == "every" or (unknown == "extra" and wanted is None)):
             result.unsettled += 1
         elif wanted != digest:
             _note(result, "extra" if wanted is None else "different", part, key, shown, later)

@@ -57,13 +57,20 @@ class Fold:
         self._limit = in_memory
         self._rows: dict[tuple[str, bytes], _Newest] = {}
         self._file: sqlite3.Connection | None = None
-        self._path: str | None = None
+        self._emptied: dict[str, int] = {}
+        """The newest version that emptied a part: what is older comes late."""
+        self.first_counts = False
+        """Was a row marked `first`?"""
 
     def add(self, rows: Iterable[ExpectedRow]) -> None:
         held = self._rows
         for part, key, digest, version, filled, first in rows:
+            if first:
+                self.first_counts = True
             if key == EVERY_ROW and digest is None:
                 self._empty(part, version)
+                continue
+            if _above(self._emptied.get(part), version):
                 continue
             before = held.get((part, key))
             if before and (first or before.first) and self._file is not None and version is not None:
@@ -76,6 +83,8 @@ class Fold:
                 self._spill()
 
     def _empty(self, part: str, version: int | None) -> None:
+        if version is not None:
+            self._emptied[part] = max(version, self._emptied.get(part, version))
         if self._file is not None:
             self._spill()
         for place, row in self._rows.items():
@@ -86,12 +95,13 @@ class Fold:
 
     def _spill(self) -> None:
         if self._file is None:
-            handle, self._path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
+            handle, path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
             os.close(handle)
-            self._file = sqlite3.connect(self._path, isolation_level=None)
+            self._file = sqlite3.connect(path, isolation_level=None)
             self._file.execute("PRAGMA journal_mode = OFF")
             self._file.execute("PRAGMA synchronous = OFF")
             self._file.execute(_TABLE)
+            os.unlink(path)  # it is there as long as it is open, and goes with the process, however that ends
         rows = [
             (
                 part,
@@ -148,6 +158,3 @@ class Fold:
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._path is not None:
-            os.unlink(self._path)
-            self._path = None

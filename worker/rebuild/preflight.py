@@ -150,6 +150,12 @@ def _look_at_target(plan: Plan, new: ViewPipeline, old: ViewPipeline) -> None:
         message = "the new config has another connector.class: readers could not be swapped over atomically"
         plan.findings.append(Finding("error", "connector.class", message, "run it as a connector of another name"))
         return
+    if reason := getattr(old.generations, "rows_of_others", ""):
+        fix = "run the new config as a connector of another name, with a target of its own"
+        plan.findings.append(
+            Finding("error", "target", f"the swap would take away what is not the view's: {reason}", fix)
+        )
+        return
     ours, theirs = ({i.number for i in p.generations.list()} for p in (new, old))
     if theirs - ours:
         message = "the new config leads to another target than the one that the view lives in"

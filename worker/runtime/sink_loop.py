@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from headwater.worker.api import (
     Fatal,
@@ -80,7 +79,7 @@ class SinkLoop:
         self._sink: Sink | None = None
         self._callback_error: Exception | None = None
         self._started_at: dict[TopicPartition, int] = {}
-        self._flushing = False
+        self._at_work_from: Mapping[TopicPartition, int] = {}
         self._unflushed_records = 0
         self._unflushed_bytes = 0
         self._unflushed_since: float | None = None
@@ -188,7 +187,11 @@ class SinkLoop:
             self._originals.update({(m.topic, m.partition, m.offset): m for m in messages})
         records = self._pipe.process(messages)
         begun = time.monotonic()
-        self._sink.write(SinkBatch(records, first, moved))
+        self._at_work_from = first
+        try:
+            self._sink.write(SinkBatch(records, first, moved))
+        finally:
+            self._at_work_from = {}
         self._count(messages, len(records), size, time.monotonic() - begun)
         self._unflushed_records += len(messages)
         self._unflushed_bytes += size
@@ -237,8 +240,8 @@ class SinkLoop:
         self._control.stand_by(self._metrics.tick)
         begun = time.monotonic()
         try:
-            with self._at_once():
-                offsets = self._sink.flush()
+            self._keep_dead()
+            offsets = self._sink.flush()
             if offsets:
                 self._consumer.commit(offsets)
         except Exception:
@@ -247,16 +250,10 @@ class SinkLoop:
         self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
         self._flushed(offsets)
 
-    @contextmanager
-    def _at_once(self) -> Iterator[None]:
-        """The sink may store offsets: dead letters are durable before that, those that it hands over now as well."""
+    def _keep_dead(self) -> None:
+        """The sink is about to store offsets: the dead letters of records before them are durable first."""
         if self._dead is not None:
             self._dead.flush()
-        self._flushing = True
-        try:
-            yield
-        finally:
-            self._flushing = False
 
     def _flushed(self, offsets: Mapping[TopicPartition, int]) -> None:
         metrics = self._metrics
@@ -315,8 +312,8 @@ class SinkLoop:
             if self._sink is not None:
                 if self._unflushed_since is not None and self._control.may_write():
                     self._flush()
-                with self._at_once():
-                    self._sink.revoke(partitions)
+                self._keep_dead()
+                self._sink.revoke(partitions)
         except Exception as error:
             self._callback_error = error
         self._intake.drop(partitions)
@@ -336,8 +333,13 @@ class SinkLoop:
                 f"{where.executing} reports {record.where()} as bad, which was not written since the last flush"
             )
         self._errors.failed(error, where, lambda at, why: dead.add(original, at, why))
-        if self._flushing:
+        if not self._at_work(record):
             dead.flush()  # the view may store its offsets right after this
+
+    def _at_work(self, record: Record) -> bool:
+        """Is it of the batch that is being written? Earlier ones the sink may make durable at any time."""
+        first = self._at_work_from.get(TopicPartition(str(record.origin), record.partition or 0))
+        return first is not None and (record.offset or 0) >= first
 
     def _reopen_later(self, error: Retriable) -> None:
         delay = error.after_s if error.after_s is not None else self._backoff.next()
@@ -364,8 +366,8 @@ class SinkLoop:
                 if self._unflushed_since is not None and self._control.may_write():
                     self._flush()
                 if self._intake.topic_ids:
-                    with self._at_once():
-                        self._sink.revoke(list(self._intake.topic_ids))
+                    self._keep_dead()
+                    self._sink.revoke(list(self._intake.topic_ids))
             except (Retriable, Interrupted) as error:
                 log.info("the last records could not be flushed and are read again at the next start: %s", error)
         self._control.report_state("STOPPED")

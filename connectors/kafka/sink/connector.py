@@ -17,13 +17,13 @@ from headwater.worker.api import (
     at_least,
 )
 
-from ..cluster import cluster_options, reachable
+from ..cluster import WRITES, cluster_options, reachable
 from ..converting import BYTES, converter_options, converter_problems
 from ..naming import topic_form
 from .sink import KafkaSink
 
 OPTIONS = Options(
-    *cluster_options("target"),
+    *cluster_options("target", WRITES | {"batch.size": ""}),
     Option("topic", validate=topic_form, importance="high", group="writing",
            doc="Topic to write. ${topic}: the name that the record has after the transforms."),
     Option("keep.partitions", OptionType.BOOLEAN, False, "Each record goes to the partition of the same number, which "
@@ -52,6 +52,16 @@ class KafkaSinkConnector(SinkConnector):
                     f"set {part}.converter: {BYTES} to copy bytes as they are, or target.{part}.converter to write it"
                 )
                 problems.append(Problem(f"target.{part}.converter", "cannot write what was read as data", hint))
+            elif (
+                theirs
+                and theirs.endswith("JsonConverter")
+                and str(ours).endswith(BYTES)
+                and not values.get("transforms")
+            ):
+                hint = (
+                    f"set target.{part}.converter: {BYTES} to copy bytes as they are, or {part}.converter to read them"
+                )
+                problems.append(Problem(f"target.{part}.converter", "would write bytes as base64", hint))
         return problems
 
     def task(self) -> Sink:

@@ -6,6 +6,8 @@ and versions, so a view of the copy, or a compacted one, converges to the same.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -27,7 +29,7 @@ from headwater.worker.api import (
 
 from ..cluster import FOR_EVER, REQUEST_S, admin, largest_batch, meant, producer
 from ..converting import made_converter
-from ..naming import COPIED_HEADER, came_back, loop, named
+from ..naming import WRITTEN_HEADER, came_back, loop, named
 
 _FLUSH_S: Final = 60.0
 _BATCH_BYTES: Final = 1_000_000
@@ -89,9 +91,9 @@ class KafkaSink(Sink):
         value = self._converter.encoder(topic, record.value_schema)(record.value)
         headers: list[tuple[str, Any]] = [(h.name, _bytes(h.value)) for h in record.headers]
         if topic == (record.origin or record.topic):
-            if came_back(headers, self._cluster):
-                raise Fatal(loop(record.where(), "target.bootstrap.servers"))
-            headers.append((COPIED_HEADER, self._cluster.encode()))
+            if came_back(headers, WRITTEN_HEADER, self._cluster):
+                raise Fatal(loop(record.where(), WRITTEN_HEADER, "target.bootstrap.servers"))
+            headers.append((WRITTEN_HEADER, self._cluster.encode()))
         if record.version is not None:
             headers.append((VERSION_HEADER, b"%d" % record.version))
         options: dict[str, Any] = {"on_delivery": lambda error, _: self._delivered(record, error)}
@@ -99,17 +101,36 @@ class KafkaSink(Sink):
             options["timestamp"] = record.timestamp_ms
         if self._keeps and record.partition is not None:
             options["partition"] = record.partition
-        while True:
-            try:
-                self._producer.produce(topic, value, key, headers=headers, **options)
-                return
-            except BufferError:
-                self._producer.poll(0.5)
-                self._raise()
-            except KafkaException as error:
-                if error.args[0].code() in _TOO_LARGE:
-                    raise DataError(f"{record.where()}: {error.args[0].str()}") from error
-                raise meant(error, f"writing to {topic}") from error
+        deadline = time.monotonic() + _FLUSH_S
+        try:
+            while not self._took(topic, value, key, headers, options):
+                self._make_room(record, deadline)
+        except KafkaException as error:
+            if error.args[0].code() in _TOO_LARGE:
+                raise DataError(f"{record.where()}: {error.args[0].str()}") from error
+            raise meant(error, f"writing to {topic}") from error
+
+    def _took(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: list[tuple[str, Any]], options: Any
+    ) -> bool:
+        """False: the producer holds as much as it may."""
+        try:
+            self._producer.produce(topic, value, key, headers=headers, **options)
+        except BufferError:
+            return False
+        return True
+
+    def _make_room(self, record: Record, deadline: float) -> None:
+        """Raises `DataError` where that is no help, `Retriable` where brokers take nothing."""
+        if not len(self._producer):
+            raise DataError(
+                f"{record.where()}: the record is larger than what the producer may hold: raise "
+                "target.client.queue.buffering.max.kbytes"
+            )
+        self._producer.poll(0.5)
+        self._raise()
+        if time.monotonic() > deadline or self._context.stopping.is_set():
+            raise Retriable(f"{record.where()}: the producer is full, and the brokers take nothing from it")
 
     def _delivered(self, record: Record, error: KafkaError | None, _: Message | None = None) -> None:
         """Called in `poll` and `flush`."""
@@ -155,5 +176,9 @@ class KafkaSink(Sink):
 
 
 def _bytes(value: Any) -> bytes | None:
-    """Headers without a schema are bytes already; others are written as their text."""
-    return value if value is None or isinstance(value, bytes) else str(value).encode()
+    """Headers without a schema are bytes already; others are written as their text, as header converters write it."""
+    if value is None or isinstance(value, bytes):
+        return value
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str).encode()
+    return str(value).encode()

@@ -37,10 +37,9 @@ class FirstPass:
     def step(self, timeout_s: float) -> bool:
         """Raises as `meant` does."""
         try:
-            messages = self._client.consume(self._portions.size(), timeout_s)
+            messages = self._portions.take(self._client, timeout_s)
         except KafkaException as error:
             raise meant(error, "reading for the newest records") from error
-        self._portions.took(messages)
         for message in messages:
             wrong = message.error()
             if wrong is None:

@@ -29,12 +29,13 @@ class Newest:
     """Add each partition's records in the order of their offsets, then ask for those that count."""
 
     def __init__(self) -> None:
-        handle, self._path = tempfile.mkstemp(prefix="headwater-newest-", suffix=".db")
+        handle, path = tempfile.mkstemp(prefix="headwater-newest-", suffix=".db")
         os.close(handle)
-        self._file = sqlite3.connect(self._path, isolation_level=None)
+        self._file = sqlite3.connect(path, isolation_level=None)
         self._file.execute("PRAGMA journal_mode = OFF")
         self._file.execute("PRAGMA synchronous = OFF")
         self._file.execute(_TABLE)
+        os.unlink(path)  # it is there as long as it is open, and goes with the process, however that ends
         self._held: list[tuple[str, bytes, int, int, bool]] = []
 
     def add(self, partition: TopicPartition, key: bytes | None, version: int | None, offset: int, gone: bool) -> None:
@@ -60,5 +61,3 @@ class Newest:
 
     def close(self) -> None:
         self._file.close()
-        if os.path.exists(self._path):
-            os.unlink(self._path)

@@ -6,7 +6,7 @@ from typing import Final
 
 from headwater.worker.api import Option, Options, OptionType, at_least, regular_expression
 
-from ..cluster import cluster_options
+from ..cluster import READS, cluster_options
 from ..converting import converter_options
 from ..naming import topic_form
 
@@ -15,11 +15,11 @@ LATEST: Final = "latest"
 
 
 OPTIONS: Final = Options(
-    *cluster_options("source"),
+    *cluster_options("source", READS),
     Option("topics", OptionType.LIST, [], "Topics to read, by name.", importance="high", group="reading"),
     Option("topics.regex", default="", validate=regular_expression, importance="high", group="reading",
            doc="Topics to read, by a regular expression that matches the whole name; new ones are found every 30 s. "
-           "Either this or `topics`."),
+           "The brokers' own topics are left out. Either this or `topics`."),
     Option("copy", default=ALL, choices=(ALL, LATEST), group="reading",
            doc="all: every record. latest: of what is there at the start only the record of each key with the highest "
            "version (headwater.version, else the last one), no tombstones; then every new record."),

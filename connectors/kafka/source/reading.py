@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, Message
 
 from headwater.worker.api import VERSION_HEADER, Converter, DataError, Header, Record, TopicPartition
 
 from ..naming import COPIED_HEADER, named
 
 PORTION_BYTES: Final = 8 * 1024 * 1024
+_SLICE: Final = 16
 
 
 def place_of(message: Message) -> tuple[TopicPartition, int]:
@@ -20,21 +22,25 @@ def place_of(message: Message) -> tuple[TopicPartition, int]:
 
 
 class Portions:
-    """How many messages to take at once: at most `most`, and as many as are about `PORTION_BYTES`, as large as the last
-    ones were."""
+    """Takes at most `most` messages at once, and about `PORTION_BYTES` of them: their number alone says nothing, as
+    records may be large from one to the next."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._average = float(PORTION_BYTES // 100)
 
-    def size(self) -> int:
-        return int(min(self._most, max(1, PORTION_BYTES / self._average)))
-
-    def took(self, messages: Sequence[Message]) -> None:
-        if messages:
-            bytes_ = sum(len(m.key() or b"") + len(m.value() or b"") for m in messages if m.error() is None)
-            average = 100 + bytes_ / len(messages)
-            self._average = average if average > self._average else (self._average + average) / 2
+    def take(self, client: Consumer, timeout_s: float) -> list[Message]:
+        """Waits that long for a whole portion. Raises `KafkaException`."""
+        deadline = time.monotonic() + timeout_s
+        found: list[Message] = []
+        size = 0
+        while len(found) < self._most and size < PORTION_BYTES:
+            wanted = min(_SLICE, self._most - len(found))
+            slice_ = client.consume(wanted, max(0.0, deadline - time.monotonic()))
+            found += slice_
+            size += sum(100 + len(m.key() or b"") + len(m.value() or b"") for m in slice_)
+            if len(slice_) < wanted:
+                break
+        return found
 
 
 def headers_of(message: Message) -> Sequence[tuple[str, bytes | None]]:

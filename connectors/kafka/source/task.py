@@ -6,7 +6,7 @@ import logging
 import re
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message
@@ -28,7 +28,7 @@ from headwater.worker.api import (
 
 from ..cluster import FOR_EVER, admin, consumer, copied_settings, meant, topic_ids
 from ..converting import made_converter
-from ..naming import came_back, loop
+from ..naming import COPIED_HEADER, came_back, loop
 from .first_pass import FirstPass
 from .newest import Newest
 from .options import LATEST
@@ -38,7 +38,9 @@ from .reading import Portions, Reading, headers_of, place_of
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 30.0
-"""For new topics and partitions."""
+"""For new topics and partitions, and for topics that were made again."""
+OF_THE_BROKERS: Final = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
+"""No pattern means these, and no cluster takes copies of them."""
 
 
 class KafkaSource(Source):
@@ -75,10 +77,9 @@ class KafkaSource(Source):
             self._context.stopping.wait(timeout_s)
             return None
         try:
-            messages = self._client.consume(self._portions.size(), timeout_s)
+            messages = self._portions.take(self._client, timeout_s)
         except KafkaException as error:
             raise meant(error, "reading") from error
-        self._portions.took(messages)
         return self._batch(messages)
 
     def topic(self, name: str) -> TopicSettings:
@@ -104,32 +105,68 @@ class KafkaSource(Source):
         metadata = self._admin.metadata(f"asking {self._values['source.bootstrap.servers']} for its topics")
         self._reading.own = str(metadata.cluster_id)
         pattern, named = self._values["topics.regex"], self._values["topics"]
-        wanted = [n for n in metadata.topics if (re.fullmatch(pattern, n) if pattern else n in named)]
+        if pattern:
+            wanted = [n for n in metadata.topics if re.fullmatch(pattern, n) and n not in OF_THE_BROKERS]
+            self._refuse_copies_of_copies(set(wanted))
+        else:
+            wanted = [n for n in metadata.topics if n in named]
         missing = sorted(set(named) - set(wanted))
         if missing:
             log.warning("%s: not there; looked for again in %.0f s", ", ".join(missing), LOOK_EVERY_S)
-        for name in wanted:
-            self._sizes[name] = len(metadata.topics[name].partitions)
+        self._measure({name: len(metadata.topics[name].partitions) for name in wanted})
+        for name in sorted(wanted, key=lambda n: (self._sizes[n], n)):  # of several for one the largest is its model
             self._names[self._reading.target(name)] = name
         partitions = [TopicPartition(name, n) for name in sorted(wanted) for n in range(self._sizes[name])]
         new = [p for p in partitions if p not in self._places and self._is_ours(p)]
+        ids = self._ids({p.topic for p in (*self._places, *new)})
+        for partition in self._places:
+            self._place(partition, ids)
         if new:
-            self._take_on(new)
+            self._take_on(new, ids)
+
+    def _measure(self, sizes: Mapping[str, int]) -> None:
+        """Raises `Fatal` where a copy with the same partitions would lack the new ones."""
+        for name, size in sizes.items():
+            before = self._sizes.get(name, 0)
+            if 0 < before < size and self._values["keep.partitions"]:
+                raise Fatal(
+                    f"the topic {name} had {before} partitions, as its copy has, and has {size} now: there is no place "
+                    "for records of the new ones. Let the connector write to a new topic, or set keep.partitions: false"
+                )
+        self._sizes.update(sizes)
+
+    def _refuse_copies_of_copies(self, wanted: Set[str]) -> None:
+        for name in sorted(wanted):
+            copy = self._reading.target(name)
+            if copy != name and copy in wanted:
+                raise Fatal(
+                    f"topics.regex matches {copy} as well, which is where {name} is copied to: each copy would be "
+                    "copied again. Set `topic` or topics.regex so that it matches no copy; with a copy on another "
+                    "cluster, name the topics with `topics`"
+                )
 
     def _is_ours(self, partition: TopicPartition) -> bool:
         return (zlib.crc32(partition.topic.encode()) + partition.partition) % self._count == self._index
 
-    def _take_on(self, new: Sequence[TopicPartition]) -> None:
-        ids = topic_ids(self._admin, {p.topic for p in new}, "asking for the topics' ids")
+    def _ids(self, topics: Iterable[str]) -> dict[str, str]:
+        return topic_ids(self._admin, topics, "asking for the topics' ids")
+
+    def _place(self, partition: TopicPartition, ids: Mapping[str, str]) -> Place:
+        """Raises `Fatal` where the topic is another one than that which was read so far."""
+        found = ids[partition.topic]
+        place = self._stored.setdefault(partition, Place(0, found))
+        if place.topic_id and place.topic_id != found:
+            raise Fatal(
+                f"the topic {partition.topic} was deleted and made again: its id was {place.topic_id} and is "
+                f"{found}. Reset the connector's offsets to read the new one from its beginning"
+            )
+        place.topic_id = found
+        return place
+
+    def _take_on(self, new: Sequence[TopicPartition], ids: Mapping[str, str]) -> None:
         begins = [p for p in new if p not in self._stored]
         for partition in new:
-            place = self._stored.setdefault(partition, Place(0, ids[partition.topic]))
-            if place.topic_id and place.topic_id != ids[partition.topic]:
-                raise Fatal(
-                    f"the topic {partition.topic} was deleted and made again: its id was {place.topic_id} and is "
-                    f"{ids[partition.topic]}. Reset the connector's offsets to read the new one from its beginning"
-                )
-            self._places[partition] = place
+            self._places[partition] = self._place(partition, ids)
         unsure = {}
         if self._latest:
             unsure = {p: self._places[p] for p in new if p in begins or self._places[p].is_before_until()}
@@ -166,8 +203,8 @@ class KafkaSource(Source):
                 self._told(error, partition)
                 continue
             headers = headers_of(message)
-            if headers and came_back(headers, self._reading.own):
-                raise Fatal(loop(f"{partition}@{offset}", "source.bootstrap.servers"))
+            if headers and came_back(headers, COPIED_HEADER, self._reading.own):
+                self._refuse_loop(partition, offset)
             place = moved[partition] = self._places[partition]
             place.offset = offset + 1
             if self._counts(partition, offset, place):
@@ -177,6 +214,11 @@ class KafkaSource(Source):
         if not moved:
             return None
         return Batch(records, [(partition_of(p), place.stored()) for p, place in moved.items()])
+
+    def _refuse_loop(self, partition: TopicPartition, offset: int) -> None:
+        """A copy under another name is none, whatever names the record had before."""
+        if self._reading.target(partition.topic) == partition.topic:
+            raise Fatal(loop(f"{partition}@{offset}", COPIED_HEADER, "source.bootstrap.servers"))
 
     def _counts(self, partition: TopicPartition, offset: int, place: Place) -> bool:
         """Is the record one to pass on? Before `until` only the newest of each key are."""
@@ -200,6 +242,7 @@ class KafkaSource(Source):
             self._ended.add(partition)
             return
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._place(partition, self._ids({partition.topic}))  # a topic that was made again says so
             raise Fatal(
                 f"{partition}: the records from offset {self._places[partition].offset} on were deleted before they "
                 "were read (retention). Look at the topic's retention, then set the connector's offsets to go on"

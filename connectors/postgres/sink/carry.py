@@ -24,6 +24,18 @@ SELECT coalesce(a.attname::text, ''), d.description FROM pg_description d
 LEFT JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND d.objsubid > 0
 WHERE d.classoid = 'pg_class'::regclass AND d.objoid = %s::regclass
 """
+_SEQUENCES: Final = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(s.relname), a.attname::text
+FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_namespace n ON n.oid = s.relnamespace
+JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %(old)s::regclass
+  AND d.deptype = 'a' AND EXISTS (
+    SELECT FROM pg_attrdef f JOIN pg_attribute b ON b.attrelid = f.adrelid AND b.attnum = f.adnum
+    JOIN pg_depend u ON u.classid = 'pg_attrdef'::regclass AND u.objid = f.oid
+    WHERE f.adrelid = %(new)s::regclass AND b.attname = a.attname
+    AND u.refclassid = 'pg_class'::regclass AND u.refobjid = s.oid)
+"""
+"""Of `serial` columns: the defaults of both tables use the sequence, which goes with the table that owns it."""
 _SHARED_NAMES: Final = """
 SELECT conname::text, true FROM pg_constraint WHERE conrelid = %(table)s::regclass AND contype IN ('p', 'u', 'x')
 UNION ALL
@@ -58,8 +70,10 @@ def _rename(connection: Connection, table: TableState, old: str, new: str, const
 
 
 def carry_over(connection: Connection, old: TableState, new: TableState, columns: frozenset[str]) -> None:
-    """Owner, grants, comments and storage options; `columns`: those that the new table has."""
+    """Owner, sequences, grants, comments and storage options; `columns`: those that the new table has."""
     _carry_owner(connection, old, new)
+    for sequence, column in connection.execute(_SEQUENCES, {"old": old.qualified, "new": new.qualified}).fetchall():
+        connection.execute(f"ALTER SEQUENCE {sequence} OWNED BY {new.qualified}.{quoted(column)}")
     _carry_grants(connection, old, new, columns)
     for column, text in connection.execute(_COMMENTS, [old.qualified]).fetchall():
         if not column:

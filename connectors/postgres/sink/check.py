@@ -82,7 +82,7 @@ def _rights(connection: Connection, values: Values) -> list[Finding]:
     elif schema is None:
         found.append(Finding("error", "schema", f"{user} has no schema in its search_path",
                              f"ALTER ROLE {quoted(user)} SET search_path = public"))  # fmt: skip
-    else:
+    elif may_make_table:
         found.append(Finding("ok", "privileges", f"{user} may make tables in schema {schema}"))
     return found
 
@@ -91,8 +91,9 @@ def _state(connection: Connection, values: Values, user: str, database: str, may
     state: str = values["state.schema"]
     if has_state(connection, state):
         row = connection.execute(
-            "SELECT bool_and(has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')) FROM pg_class c "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'",
+            "SELECT bool_and(has_table_privilege(c.oid, p.name)) FROM pg_class c "  # of a list any would do
+            "JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) "
+            "AS p(name) WHERE n.nspname = %s AND c.relkind = 'r'",
             [state],
         ).fetchone()
         if row and row[0]:

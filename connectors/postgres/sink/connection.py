@@ -100,6 +100,8 @@ def _take(parameters: dict[str, Any], name: str, value: str) -> None:
     if name == "currentSchema":
         path = value.replace("\\", "\\\\").replace(" ", "\\ ")
         parameters["options"] = f"{parameters.get('options', '')} -c search_path={path}".strip()
+    elif name == "options":  # of two settings of one parameter the server takes the last
+        parameters["options"] = f"{parameters.get('options', '')} {value}".strip()
     elif name == "ssl":
         if value.lower() != "false":
             parameters.setdefault("sslmode", "verify-full")

@@ -8,14 +8,15 @@ from dataclasses import replace
 from headwater.worker.api import DataError, Fatal, Finding, Values
 
 from .connection import Connection
-from .meanings import changes_tables, folds_names, keeps_dots, why_not
+from .meanings import changes_only, changes_tables, deletes_rows, folds_names, keeps_dots, why_not
 from .naming import table_name
 from .quoting import qualified, quoted
 from .state import ColumnState, TableState, has_state, is_there, owner_of
 
 # types without their length: a cast to varchar(3) cuts silently, the assignment after a cast to varchar does not
 _COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, -1), a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+SELECT a.attname, format_type(a.atttypid, -1), a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
+  format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
 """
 _UNIQUE = """
@@ -27,9 +28,8 @@ GROUP BY i.indexrelid, i.indnkeyatts HAVING count(*) = i.indnkeyatts
 # from the catalog, which may be read without any right on the table or its schema
 _LOOK = """
 SELECT c.relkind, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
-  has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-  AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
-  AND has_table_privilege(c.oid, 'DELETE')
+  has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
+    SELECT FROM unnest(%s::text[]) AS needed(privilege) WHERE NOT has_table_privilege(c.oid, privilege))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
 """
 OWN_NAME = "set collection.name.format so that the view gets a table of its own"
@@ -51,9 +51,15 @@ def findings_for(connection: Connection, values: Values, view: str, names: Itera
     return found
 
 
+def privileges(values: Values) -> list[str]:
+    """What the view's user needs of a table."""
+    deletes = deletes_rows(values) or values["truncate.enabled"] or not changes_only(values)
+    return ["SELECT", "UPDATE", *(["DELETE"] if deletes else []), *([] if changes_only(values) else ["INSERT"])]
+
+
 def obstacle_of(connection: Connection, values: Values, schema: str, name: str) -> tuple[str, str] | None:
     """Why the view may not write into a table that Headwater did not make, and the way out; None: it may."""
-    row = connection.execute(_LOOK, [schema, name]).fetchone()
+    row = connection.execute(_LOOK, [privileges(values), schema, name]).fetchone()
     if row is None:
         return None
     relkind, owner, _, writable = row
@@ -87,6 +93,11 @@ def check_tables_exist(connection: Connection, values: Values, default_schema: s
             )
 
 
+def real_types(connection: Connection, table: TableState, lengths: bool = False) -> dict[str, str]:
+    """The type of each column that the table has; with `lengths` as `numeric(10,2)`, else as `numeric`."""
+    return {row[0]: row[3 if lengths else 1] for row in connection.execute(_COLUMNS, [table.qualified])}
+
+
 def adopt(connection: Connection, values: Values, table: TableState) -> TableState:
     """`table` with the real types of the existing table of its name. Raises `Fatal` where it cannot be used.
 
@@ -103,7 +114,7 @@ def adopt(connection: Connection, values: Values, table: TableState) -> TableSta
     if missing:
         _check_may_add(connection, values, table, where, missing[0].name)
     needed = {row[0] for row in rows if row[2]} - {column.name for column in table.columns}
-    if needed:
+    if needed and not changes_only(values):
         raise Fatal(
             f"{where} exists and is not Headwater's: its column {min(needed)} must have a value, and the records have "
             f"none for it; {OWN_NAME}"
@@ -123,7 +134,7 @@ def _check_may_add(connection: Connection, values: Values, table: TableState, wh
     if not changes_tables(values):
         why = why_not(values, "auto.evolve")
         raise Fatal(f"{where}: the column {column} is missing, and {why}: add it, or {OWN_NAME}")
-    row = connection.execute(_LOOK, [table.schema, table.table]).fetchone()
+    row = connection.execute(_LOOK, [privileges(values), table.schema, table.table]).fetchone()
     if row is not None and not row[2]:
         raise Fatal(
             f"{where} exists and is not Headwater's: it lacks the column {column}, and it belongs to {row[1]}, who "

@@ -103,7 +103,9 @@ class Expectation:
         part = self._part(record)
         version = None
         if self.versioned(part):
-            version = record.offset if record.version is None else record.version
+            version = record.version
+            if version is None and not image.truncated:  # whose offset has no order with those of other partitions
+                version = record.offset
         if image.truncated:
             return ExpectedRow(part, EVERY_ROW, None, version)
         key = self._key(record, image)

@@ -56,6 +56,7 @@ class PostgresGenerations:
         self._values = values
         self._view = view
         self.every_record = is_log(values)
+        self.rows_of_others = NOT_OURS if changes_only(values) else ""
         self._state: str = values["state.schema"]
         self._connection: Connection | None = None
         self._expectation: Expectation | None = None
@@ -72,16 +73,16 @@ class PostgresGenerations:
         ]
 
     def preflight(self, samples: Mapping[str, Record]) -> Findings:
-        if changes_only(self._values):
-            fix = "set insert.mode: upsert and let the view have tables of its own"
-            return [Finding("error", "insert.mode", NOT_OURS, fix)]
+        if self.rows_of_others:
+            fix = "let a connector of another name, with insert.mode: upsert, have tables of its own"
+            return [Finding("error", "insert.mode", self.rows_of_others, fix)]
         connection = self._connected()
         with meaning(f"looking at the tables of {self._view}"):
             return preflight(connection, self._values, self._live(), samples, self._default_schema())
 
     def create(self, number: int, samples: Mapping[str, Record]) -> None:
-        if changes_only(self._values):
-            raise Fatal(NOT_OURS)
+        if self.rows_of_others:
+            raise Fatal(self.rows_of_others)
         connection = self._connected()
         with meaning(f"making generation {number} of {self._view}"):
             open_state(connection, self._state)
@@ -99,8 +100,8 @@ class PostgresGenerations:
             self._building().finish_load(number, self._current())
 
     def pin(self, number: int) -> PinnedReader:
-        if changes_only(self._values):
-            raise Fatal(NOT_OURS)
+        if self.rows_of_others:
+            raise Fatal(self.rows_of_others)
         return pin(lambda: connect(self._values, idle_timeout_s=0), self._state, self._view, number)
 
     def expect(self, records: Iterable[Record]) -> Iterator[ExpectedRow]:

@@ -40,6 +40,15 @@ def kind_named(sql: str) -> Kind:
     return _cache[sql]
 
 
+def is_kind(sql: str) -> bool:
+    """Is it a type that Headwater gives to columns?"""
+    try:
+        kind_named(sql)
+    except KeyError:
+        return False
+    return True
+
+
 def widened(column: Kind, value: Kind, key: bool = False) -> Kind | None:
     """The kind that `column` must have to hold what it has and values of `value` too; None: there is none.
 

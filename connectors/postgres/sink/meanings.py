@@ -37,6 +37,8 @@ def deletes_rows(values: Values) -> bool:
 
 def creates_tables(values: Mapping[str, Any]) -> bool:
     asked = values["auto.create"]
+    if changes_only(values):
+        return False
     return values["schema.evolution"] == "basic" if asked is None else bool(asked)
 
 

@@ -77,7 +77,8 @@ _WRITING: Final = (
     Option("delete.enabled", OptionType.BOOLEAN, True, "Deletes and tombstones delete the row (Debezium's default is "
            "false); needs primary.key.mode record_key or record_header, and with insert.mode: update it must be "
            "given. false: they are ignored, and a flat record's `__deleted` is a column.", group="writes"),
-    Option("truncate.enabled", OptionType.BOOLEAN, False, "Truncate events empty the table.", group="writes"),
+    Option("truncate.enabled", OptionType.BOOLEAN, False, "Truncate events empty the table; where versions are "
+           "compared, of what is older, and of what comes late.", group="writes"),
     Option("primary.key.mode", default="record_key",
            choices=("record_key", "record_value", "record_header", "kafka", "none"), aliases=("pk.mode",),
            importance="high", group="writes",

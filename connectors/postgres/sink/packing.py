@@ -79,12 +79,13 @@ def _as_text(kind: Kind, own: Kind) -> Callable[[Any], bytes]:
 
 
 class Packer:
-    """Packs the changes of one plan for one table."""
+    """Packs the changes of one plan for one table. `keeps`: columns that the plan lacks stay as they are in the view;
+    else they become NULL."""
 
-    def __init__(self, table: TableState, plan: Plan, placeholder: Placeholder) -> None:
+    def __init__(self, table: TableState, plan: Plan, placeholder: Placeholder, keeps: bool = False) -> None:
         cells = {cell.name: cell for cell in plan.cells}
         self._part = plan.part
-        self._empty: list[Field] = [NULL] * len(table.columns)
+        self._empty: list[Field] = [None if keeps and c.name not in cells else NULL for c in table.columns]
         self._values: list[tuple[int, str, Encode]] = []
         self._others: list[tuple[int, Cell, Encode]] = []
         self._cells: dict[int, tuple[Cell, Encode]] = {}
@@ -103,7 +104,7 @@ class Packer:
                 self._others.append((position, cell, encode))
 
     def row(self, change: Change) -> list[Field]:
-        """The fields of all columns; NULL where the record has none. Raises `DataError`."""
+        """The fields of all columns. Raises `DataError`."""
         fields, get = self._empty.copy(), change.row.get
         try:
             for position, field, encode in self._values:

@@ -10,6 +10,7 @@ from .building import shapes
 from .check import findings
 from .connection import Connection
 from .dependents import dependents_of, obstacles, sorted_findings
+from .existing import real_types
 from .meanings import BY_COORDINATES, changes_tables, creates_tables, why_not
 from .quoting import qualified
 from .secondary import secondary_of
@@ -43,13 +44,15 @@ def preflight(
 
 
 def _table(connection: Connection, table: TableState, wanted: Mapping[str, str] | None, makes: bool) -> list[Finding]:
-    """`makes`: the new table gets the columns that the records need, and no others."""
+    """`makes`: the new table gets the columns that the records need, and no others; else it is like the live one."""
     if not exists(connection, table):
         message = "somebody dropped or renamed the table: the rebuild makes it again"
         return [Finding("warning", table.part, message)]
     dependents = dependents_of(connection, table)
     columns = {c.name: c.sql for c in table.columns if c.name != table.version}
-    blocking = list(obstacles(dependents, table.part, columns, wanted))
+    if not makes:
+        columns = real_types(connection, table, lengths=True)
+    blocking = list(obstacles(dependents, table.part, columns, wanted if makes or wanted is None else columns))
     found = sorted_findings(table.part, dependents, blocking)
     if wanted is None:
         message = "no sample leads to it: the new generation will not have it unless records for it come"

@@ -17,6 +17,7 @@ from headwater.worker.api import Fatal, Retriable, Values
 from .carry import carry_over, demote_names, move_triggers, promote_names, view_statement
 from .connection import Connection, meaning
 from .dependents import Dependents, dependents_of, obstacles
+from .existing import real_types
 from .naming import generation_name
 from .old_snapshots import wait_for_older
 from .quoting import qualified, quoted
@@ -121,8 +122,8 @@ class Swap:
         reasons: list[str] = []
         for part, found in dependents.items():
             other = new.get(part)
-            types = None if other is None else {c.name: c.sql for c in other.columns}
-            reasons += obstacles(found, part, {c.name: c.sql for c in old[part].columns}, types)
+            types = None if other is None else real_types(connection, other, lengths=True)
+            reasons += obstacles(found, part, real_types(connection, old[part], lengths=True), types)
         for part, table in new.items():
             schema, public = part.split(".", 1)
             if part not in old and table.table != public and is_there(connection, qualified(schema, public)):
@@ -145,7 +146,7 @@ class Swap:
             promote_names(connection, table, number, names.get(part, []))
             promoted = self._rename_table(connection, table, part.split(".", 1)[1], number)
             if part in demoted:
-                carry_over(connection, demoted[part], promoted, frozenset(c.name for c in promoted.columns))
+                carry_over(connection, demoted[part], promoted, frozenset(real_types(connection, promoted)))
                 move_triggers(connection, demoted[part], promoted, dependents[part].triggers)
 
     def _rename_table(self, connection: Connection, table: TableState, name: str, generation: int) -> TableState:

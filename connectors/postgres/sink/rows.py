@@ -99,7 +99,7 @@ class Rows:
                 "value.converter.schemas.enable: true for the source and for this view, or another converter"
             )
         if not envelope.is_envelope_schema(schema):
-            if self._deletes and schema.get(DELETED_FIELD) is not None and str(value.get(DELETED_FIELD)) == "true":
+            if self._deletes and value.get(DELETED_FIELD) in ("true", True):
                 return self._delete(record, None, schema)
             return Change(Op.UPSERT, self._plan(record, None, schema), record, value)
         op, source = value["op"], value.get("source")

@@ -188,8 +188,10 @@ class PostgresSink(Sink):
         held: list[Change] = []
         for change in changes:
             if change.op is Op.TRUNCATE:
-                held.clear()
-                self._writer.truncate(table)
+                if table.version and held:  # some may be newer
+                    self._writer.apply(table, held, self._report)
+                self._writer.truncate(table, change.record)
+                held = []
             else:
                 held.append(change)
         if held:

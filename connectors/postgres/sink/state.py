@@ -6,7 +6,8 @@ Format 1 (`format.number`). A later format migrates these tables in `open_state`
 * offsets: by partition the next offset that the generation's rows contain, and the task that owns it. `next_offset`
   NULL: taken over, nothing written yet.
 * tables: by logical table (`part`) its physical name now, its columns, the topics that feed it.
-* deletions: keys deleted from tables with a version column, so that older events do not bring them back.
+* deletions: keys deleted from tables with a version column, so that older events do not bring them back; "" for all
+  that there were (a truncate).
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from headwater.worker.api import DataError, Fatal, Values
 
 from . import kinds
 from .connection import Connection
-from .existing import adopt
-from .kind_names import widened
+from .existing import adopt, real_types
+from .kind_names import is_kind, kind_named, widened
+from .kinds import Kind
 from .meanings import changes_only, changes_tables, creates_tables, why_not
 from .naming import generation_name, key_name
 from .quoting import qualified, quoted, statement
@@ -104,9 +105,7 @@ class Builder:
             kind = cell.column.kind
             known = table.names.get(cell.name)
             if known is None:
-                added = ColumnState(cell.name, kind, kind.sql)
-                self._ddl(connection, table, f"ADD COLUMN {quoted(cell.name)} {kind.sql}", f"column {cell.name}")
-                columns.append(added)
+                columns.append(self._column(connection, table, cell.name, kind))
                 continue
             wide = widened(known.kind, kind, cell.key)
             if wide is None:
@@ -118,11 +117,31 @@ class Builder:
             if wide.sql == known.kind.sql:
                 continue
             if known.sql == known.kind.sql:
-                change = f"ALTER COLUMN {quoted(cell.name)} TYPE {wide.sql}"
-                self._ddl(connection, table, change, f"type {wide.sql} of column {cell.name}")
-                known = known._replace(sql=wide.sql)
+                known = known._replace(sql=self._widen(connection, table, cell.name, wide))
             columns[columns.index(table.names[cell.name])] = known._replace(kind=wide)
         return replace(table, columns=tuple(columns))
+
+    def _column(self, connection: Connection, table: TableState, name: str, kind: Kind) -> ColumnState:
+        """A column that the table has not, as far as Headwater knows: it is there already, or it is added."""
+        there = real_types(connection, table).get(name) if self._users_change_tables() else None
+        if there is None:
+            self._ddl(connection, table, f"ADD COLUMN {quoted(name)} {kind.sql}", f"column {name}")
+        return ColumnState(name, kind, there or kind.sql)
+
+    def _widen(self, connection: Connection, table: TableState, name: str, wide: Kind) -> str:
+        """The column's real type, which then holds all that `wide` does."""
+        if self._users_change_tables():
+            there = real_types(connection, table, lengths=True).get(name, "")
+            if is_kind(there) and widened(kind_named(there), wide) is kind_named(there):
+                return there
+        change = f"ALTER COLUMN {quoted(name)} TYPE {wide.sql}"
+        self._ddl(connection, table, change, f"type {wide.sql} of column {name}")
+        return wide.sql
+
+    def _users_change_tables(self) -> bool:
+        """What they put into a table of Headwater's alone is theirs, and not for records to write into."""
+        ours = creates_tables(self.values) and changes_tables(self.values) and not self.values["adopt.tables"]
+        return not ours
 
     def _ddl(self, connection: Connection, table: TableState, change: str, what: str) -> None:
         if not changes_tables(self.values):
@@ -152,9 +171,8 @@ class Builder:
                 f"column: set version.column: {VERSION_COLUMN} and rebuild the view (or version.column: none, if no "
                 "two topics hold the same key)"
             )
-        wide = _with_version(table, VERSION_COLUMN)
-        self._ddl(connection, table, f"ADD COLUMN {quoted(VERSION_COLUMN)} bigint", "version column")
-        return replace(wide, topics=topics)
+        column = self._column(connection, table, VERSION_COLUMN, kinds.BIGINT)
+        return replace(table, columns=(*table.columns, column), version=VERSION_COLUMN, topics=topics)
 
 
 def fits(table: TableState | None, plan: Plan, topic: str) -> bool:

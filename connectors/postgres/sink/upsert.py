@@ -21,6 +21,8 @@ from .state import ColumnState, TableState
 
 KEY_TEXT: Final = "__key"
 """Staging column for `deletions.key`."""
+EVERY_KEY: Final = ""
+"""The `deletions.key` of truncates."""
 
 Report = Callable[[Record, Exception], None]
 
@@ -166,15 +168,39 @@ class Writer:
             return DataError(f"{found}; insert.mode is insert, which takes each key once: upsert lets the newest win")
         return found
 
-    def truncate(self, table: TableState) -> None:
-        """DELETE, not TRUNCATE: readers with older snapshots go on seeing the rows."""
-        self._connection.execute(f"DELETE FROM {table.qualified}")  # noqa: S608
+    def truncate(self, table: TableState, record: Record) -> None:
+        """DELETE, not TRUNCATE: readers with older snapshots go on seeing the rows. Where versions are compared, newer
+        rows stay, and older ones do not come back later."""
+        if not table.version or record.version is None:
+            self._refuse_mixed_truncate(table, record)
+            self._connection.execute(f"DELETE FROM {table.qualified}")  # noqa: S608
+            return
+        self._connection.execute(
+            f"INSERT INTO {self._deletions} AS d VALUES ({self._scope}, {literal(table.part)}, %s, %s) "  # noqa: S608
+            "ON CONFLICT (view, generation, part, key) DO UPDATE SET version = greatest(d.version, excluded.version)",
+            [EVERY_KEY, record.version],
+        )
+        version = quoted(table.version)
+        self._connection.execute(
+            f"DELETE FROM {table.qualified} WHERE {version} IS NULL OR {version} <= %s",  # noqa: S608
+            [record.version],
+        )
+
+    def _refuse_mixed_truncate(self, table: TableState, record: Record) -> None:
+        """Raises `Fatal` where a truncate without a version meets newer rows, of other topics perhaps."""
+        if not table.version or len(table.topics) == 1:
+            return
+        newer = f"SELECT EXISTS (SELECT FROM {table.qualified} WHERE {quoted(table.version)} > %s)"  # noqa: S608
+        found = self._connection.execute(newer, [version_of(record)]).fetchone()
+        if found and found[0]:
+            raise mixed(record, table, "(any)")
 
     def _packer(self, table: TableState, plan: Plan) -> Packer:
         marker = (id(table), id(plan))
         found = self._packers.get(marker)
         if found is None or found[0] is not table or found[1] is not plan:
-            found = self._packers[marker] = (table, plan, Packer(table, plan, self._placeholder))
+            packer = Packer(table, plan, self._placeholder, keeps=self._mode == UPDATE)
+            found = self._packers[marker] = (table, plan, packer)
         return found[2]
 
     def _write(self, batch: Batch) -> None:
@@ -204,11 +230,8 @@ class Writer:
         listed = ", ".join(quoted(c.name) for c in columns)
         sql = f"INSERT INTO {table.qualified} AS t ({listed}) SELECT {', '.join(map(_cast, columns))} FROM {stage} s "  # noqa: S608
         if table.version:
-            sql += (
-                f"WHERE NOT EXISTS (SELECT FROM {self._deletions} d WHERE (d.view, d.generation) = ({self._scope}) "
-                f"AND d.part = {literal(table.part)} AND d.key = s.{KEY_TEXT} "
-                f"AND d.version > s.{quoted(table.version)}) "
-            )
+            deleted, emptied = self._newer_deletions(table)
+            sql += f"WHERE NOT EXISTS ({deleted}) AND NOT EXISTS ({emptied}) "
         if self._mode == INSERT:
             self._connection.execute(sql)
             return
@@ -260,15 +283,24 @@ class Writer:
         if not records or not table.version:
             return
         version = quoted(table.version)
+        deleted, emptied = self._newer_deletions(table)
         found = self._connection.execute(
             f"SELECT s.{KEY_TEXT} FROM {stage} s WHERE s.{KEY_TEXT} = ANY(%s) AND (EXISTS (SELECT FROM "  # noqa: S608
-            f"{table.qualified} t WHERE {_matched(table)} AND t.{version} > s.{version}) OR EXISTS (SELECT FROM "
-            f"{self._deletions} d WHERE (d.view, d.generation) = ({self._scope}) AND d.part = {literal(table.part)} "
-            f"AND d.key = s.{KEY_TEXT} AND d.version > s.{version})) LIMIT 1",
+            f"{table.qualified} t WHERE {_matched(table)} AND t.{version} > s.{version}) "
+            f"OR EXISTS ({deleted}) OR EXISTS ({emptied})) LIMIT 1",
             [list(records)],
         ).fetchone()
         if found is not None:
             raise mixed(records[found[0]], table, found[0])
+
+    def _newer_deletions(self, table: TableState) -> tuple[str, str]:
+        """Queries: of the key of a staged row `s`, and of every key."""
+        assert table.version is not None
+        newer = (
+            f"SELECT FROM {self._deletions} d WHERE (d.view, d.generation) = ({self._scope}) "
+            f"AND d.part = {literal(table.part)} AND d.version > s.{quoted(table.version)} AND d.key = "
+        )
+        return f"{newer}s.{KEY_TEXT}", f"{newer}{literal(EVERY_KEY)}"
 
     def _prepare(self, batch: Batch) -> None:
         """Staging tables are made outside the savepoint, so that a refused batch does not take them with it."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
 
 from headwater.worker.api import (
     DataError,
@@ -59,7 +61,16 @@ class TableSink(Sink):
     def write(self, batch: SinkBatch) -> None:
         if self._values["table.mood.file"] and os.path.exists(self._values["table.mood.file"]):
             raise Retriable("the view is down", after_s=0.1)
+        if self._values["table.dies.file"] and self._batches:
+            self.flush()
         self._batches.append(batch)
+
+    def _die(self, numbers: Set[int]) -> None:
+        """Once, right after the record that it refuses, whoever asked for a flush."""
+        died = Path(self._values["table.dies.file"])
+        if self._values["table.refuses"] in numbers and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def flush(self) -> dict[TopicPartition, int]:
         done: dict[TopicPartition, int] = {}
@@ -74,6 +85,8 @@ class TableSink(Sink):
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
+        if self._values["table.dies.file"]:
+            self._die({record.value["n"] for batch in self._batches for record in batch.records})
         self._batches = []
         return done
 
@@ -109,6 +122,7 @@ class TableSinkConnector(SinkConnector):
     options = Options(
         Option("table.file"),
         Option("table.mood.file", default=""),
+        Option("table.dies.file", default=""),
         Option("table.refuses", OptionType.INT, -1),
     )
     features = Features(exactly_once=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ def most():
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
-options = {"source.bootstrap.servers": sys.argv[1], "topics": sys.argv[2], "topic": "copy", "copy": "latest"}
+options = {"source.bootstrap.servers": sys.argv[1], "topics": sys.argv[2], "topic": "copy", "copy": sys.argv[3]}
 values, problems = KafkaSourceConnector.options.parse(options)
 assert not problems, problems
 context = TaskContext("copy", 0, values, {})
@@ -49,18 +51,17 @@ VALUE = 10_000
 ROWS = TIMES * CAP // VALUE
 
 
-@pytest.fixture(scope="module")
-def topic(kafka: KafkaServer) -> str:
-    """Every key is there twice."""
-    name = f"large-{os.getpid()}"
+def filled(kafka: KafkaServer, sizes: Iterable[int], keys: int) -> str:
+    """The name of a topic of one partition with records of these sizes, in order."""
+    name = f"large-{secrets.token_hex(6)}"
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(60)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20, "queue.buffering.max.kbytes": 32768})
-    filler = os.urandom(VALUE)
-    for n in range(ROWS):
+    filler = os.urandom(MB)
+    for n, size in enumerate(sizes):
         while True:
             try:
-                producer.produce(name, filler, b"%d" % (n % (ROWS // 2)))
+                producer.produce(name, filler[:size], b"%d" % (n % keys))
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -69,15 +70,34 @@ def topic(kafka: KafkaServer) -> str:
     return name
 
 
-@pytest.mark.long
-def test_a_topic_ten_times_the_cap(kafka: KafkaServer, topic: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Read twice, with every key remembered in between."""
-    arguments = [sys.executable, "-c", SCRIPT, kafka.bootstrap, topic]
+def read(kafka: KafkaServer, topic: str, copy: str) -> tuple[int, int]:
+    """Records that were passed on, and bytes by which the memory of a process of their own grew."""
+    arguments = [sys.executable, "-c", SCRIPT, kafka.bootstrap, topic, copy]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run(arguments, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows, grown = json.loads(done.stdout)
+    return rows, grown
+
+
+@pytest.mark.long
+def test_a_topic_ten_times_the_cap(kafka: KafkaServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Read twice, with every key remembered in between; every key is there twice."""
+    topic = filled(kafka, [VALUE] * ROWS, ROWS // 2)
+    rows, grown = read(kafka, topic, "latest")
     assert rows == ROWS // 2
     with capsys.disabled():
         print(f"\n{ROWS * VALUE / MB:.0f} MB: memory grew by {grown / MB:.1f} MB")
     assert grown < CAP
+
+
+@pytest.mark.long
+def test_large_records_after_small_ones(kafka: KafkaServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """As many of them at once as there were of the small ones would be 2 GB."""
+    sizes = [100] * 20_000 + [900_000] * 300
+    topic = filled(kafka, sizes, 1000)
+    rows, grown = read(kafka, topic, "all")
+    assert rows == len(sizes)
+    with capsys.disabled():
+        print(f"\n{sum(sizes) / MB:.0f} MB: memory grew by {grown / MB:.1f} MB")
+    assert grown < 1.5 * CAP

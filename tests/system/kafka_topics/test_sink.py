@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater.connectors.kafka.naming import COPIED_HEADER
+from headwater.connectors.kafka.naming import COPIED_HEADER, WRITTEN_HEADER
 from headwater.connectors.kafka.sink import KafkaSinkConnector
 from headwater.worker.api import DataError, Fatal, Header, Record, TopicPartition, Type, Values, primitive
 from tests.servers.kafka import KafkaServer
@@ -43,12 +43,12 @@ def test_records_are_written_with_all_they_have(kafka: KafkaServer) -> None:
     topic = name()
     options = {"topic": topic, "target_partitions": "2", "target_topic_segment_ms": "86400000"}
     with SinkTask(KafkaSinkConnector().task(), values(kafka, **options, keep_partitions="true"), FROM) as task:
-        headers = (Header("app", b"x"), Header("none", None))
+        headers = (Header("app", b"x"), Header("none", None), Header("yes", True, primitive(Type.BOOLEAN)))
         offsets = task.put(record(0, b"k", b"v", headers=headers, version=42, timestamp_ms=OLD), record(1, b"k", None))
         assert offsets == {FROM: 2}
     first, second = on_broker(kafka.bootstrap, topic)
     assert (first.key(), first.value(), first.partition()) == (b"k", b"v", 0)
-    assert first.headers() == [("app", b"x"), ("none", None), ("headwater.version", b"42")]
+    assert first.headers() == [("app", b"x"), ("none", None), ("yes", b"true"), ("headwater.version", b"42")]
     assert first.timestamp()[1] == OLD
     assert (second.key(), second.value()) == (b"k", None)
 
@@ -80,8 +80,10 @@ def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
         task.put(own)
     [message] = on_broker(kafka.bootstrap, topic)
     [(header, cluster)] = message.headers() or []
-    assert header == COPIED_HEADER
+    assert header == WRITTEN_HEADER
     with SinkTask(KafkaSinkConnector().task(), values(kafka, topic="${topic}"), partition) as task:
         task.put(Record(topic, b"k", b"v", BYTES, BYTES, partition=0, offset=0, origin="local"))
+        read_there = (Header(COPIED_HEADER, cluster),)  # by a source: this is its way on
+        task.put(own.replace(offset=1, headers=read_there))
         with pytest.raises(Fatal, match="copied into itself"):
-            task.put(own.replace(offset=1, headers=(Header(COPIED_HEADER, cluster),)))
+            task.put(own.replace(offset=2, headers=(Header(WRITTEN_HEADER, cluster),)))

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from headwater.connectors.kafka.naming import COPIED_HEADER
+from headwater.connectors.kafka.naming import COPIED_HEADER, WRITTEN_HEADER
 from headwater.connectors.kafka.source import KafkaSourceConnector
 from headwater.worker.api import (
     ConfigError,
@@ -241,6 +241,20 @@ def test_a_topic_that_feeds_itself_is_noticed(kafka: KafkaServer) -> None:
         topic.put(b"k", b"v", **{COPIED_HEADER.replace(".", "_"): mark.value})
         with pytest.raises(Fatal, match="copied into itself for ever"):
             reading.read(lambda _: False)
+    with task(topic) as reading:
+        assert [record.value for record in reading.all()] == [b"v", b"v"], "under another name it is no loop"
+
+
+def test_what_a_sink_has_written_is_read_on(kafka: KafkaServer) -> None:
+    """A sink to this cluster, and a source from it, are a chain."""
+    topic = Topic(kafka)
+    topic.put(b"k", b"v")
+    with task(topic, topic="${topic}") as reading:
+        [record] = reading.all()
+        [mark] = record.headers
+        topic.put(b"k", b"w", **{WRITTEN_HEADER.replace(".", "_"): mark.value})
+        [record] = reading.read(bool)
+    assert record.value == b"w"
 
 
 def test_a_topic_that_was_made_again_is_another(kafka: KafkaServer) -> None:
@@ -253,6 +267,73 @@ def test_a_topic_that_was_made_again_is_another(kafka: KafkaServer) -> None:
     topic.make(topic.id)
     with task(topic, stored) as reading, pytest.raises(Fatal, match="deleted and made again"):
         reading.all()
+
+
+def test_a_topic_that_is_made_again_while_it_is_read(kafka: KafkaServer) -> None:
+    """It may have got further than the old one was read: nothing else would tell."""
+    topic = Topic(kafka)
+    topic.put(b"k", b"v")
+    with task(topic, [({"topic": topic.name, "partition": 0}, {"offset": 0})]) as reading:
+        reading.all()
+        topic.admin.delete_topics([topic.name])[topic.name].result(60)
+        topic.make(topic.id)
+        for n in range(3):
+            topic.put(b"k", b"%d" % n)
+        reading.source._look_at = 0.0  # type: ignore[attr-defined]
+        with pytest.raises(Fatal, match="deleted and made again"):
+            reading.read(lambda _: False)
+
+
+def test_a_topic_that_grows_while_it_is_read(kafka: KafkaServer) -> None:
+    topic = Topic(kafka)
+    with task(topic) as strict, task(topic, keep_partitions="false") as free:
+        strict.all()
+        free.all()
+        topic.admin.create_partitions([NewPartitions(topic.name, 2)])[topic.name].result(60)
+        topic.partitions = 2
+        wait_for(topic.told)
+        topic.put(b"k", b"v", 1)
+        free.source._look_at = 0.0  # type: ignore[attr-defined]
+        assert [record.value for record in free.read(bool)] == [b"v"]
+        with pytest.raises(Fatal, match="had 1 partitions, as its copy has, and has 2 now"):
+            strict.read(lambda _: look_again(strict.source))
+
+
+def test_topics_of_several_sizes_become_one(kafka: KafkaServer) -> None:
+    small, large = Topic(kafka, 1), Topic(kafka, 3)
+    for named in ((small, large), (large, small)):
+        with task(small, topics=",".join(t.name for t in named), topic="merged") as reading:
+            reading.all()
+            assert reading.source.topic("merged").partitions == 3
+
+
+def test_a_pattern_takes_no_copies_and_nothing_of_the_brokers(kafka: KafkaServer) -> None:
+    topic = Topic(kafka)
+    topic.put(b"k", b"v")
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": topic.name})
+    wait_for(lambda: commits(consumer, topic))  # the brokers have a topic of their own now
+    consumer.close()
+    pattern = rf"{topic.name}|copy\.{topic.name}|__consumer_offsets"
+    with task(topic, topics="", topics_regex=pattern, topic="copy.${topic}") as reading:
+        assert [record.value for record in reading.all()] == [b"v"]
+        copy = NewTopic(f"copy.{topic.name}", 1, 1)
+        topic.admin.create_topics([copy])[copy.topic].result(60)
+        with pytest.raises(Fatal, match="each copy would be copied again"):
+            reading.read(lambda _: look_again(reading.source))
+
+
+def commits(consumer: Consumer, topic: Topic) -> bool:
+    try:
+        consumer.commit(offsets=[TopicPartition(topic.name, 0, 1)], asynchronous=False)
+    except KafkaException:  # no coordinator yet
+        return False
+    return True
+
+
+def look_again(source: Source) -> bool:
+    """The broker may tell of a new topic a moment later."""
+    source._look_at = 0.0  # type: ignore[attr-defined]
+    return False
 
 
 def test_records_that_are_gone_are_an_error(kafka: KafkaServer) -> None:

@@ -72,6 +72,18 @@ def test_following_each_fix_leads_to_a_view_that_can_be_rebuilt(database: Databa
         connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA headwater FROM PUBLIC")
 
 
+def test_to_read_headwaters_tables_is_not_enough(database: Database, role: str) -> None:
+    Task(values(database)).sink.close()  # by another user
+    with database.connect() as connection:
+        connection.execute(f"GRANT USAGE ON SCHEMA headwater TO {role}")  # type: ignore[arg-type]
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA headwater TO {role}")  # type: ignore[arg-type]
+    [error] = [e for e in errors(values(database, connection_username=role)) if e.subject == "state"]
+    assert "may not use Headwater's tables" in error.message
+    with database.connect() as connection:
+        connection.execute(error.fix)  # type: ignore[arg-type]
+    assert not [e for e in errors(values(database, connection_username=role)) if e.subject == "state"]
+
+
 def with_topic(config: Values, **more: object) -> Values:
     """As the runtime gives them: with the framework's options too."""
     return Values({**config, "name": "view", "topics": [TOPIC], **more})
@@ -112,3 +124,19 @@ def test_nobody_is_told_to_grant_rights_on_a_table_of_another_role(database: Dat
         with pytest.raises(Fatal, match="is not Headwater's") as refused:
             task.put(Topic().put({"id": 1, "name": "a", "qty": 1}))
         assert not task.bad and "grant" not in str(refused.value) and "collection.name.format" in str(refused.value)
+
+
+def test_rows_of_others_are_updated_with_no_more_rights_than_that(database: Database, role: str) -> None:
+    config = values(database, connection_username=role, insert_mode="update", adopt_tables="true")
+    with database.connect() as connection:
+        assert not any("may not make tables in schema public" in finding.message for finding in errors(config))
+        for finding in errors(config):
+            connection.execute(finding.fix.split(", or ")[0])  # type: ignore[arg-type]
+        connection.execute("CREATE TABLE shop_public_orders (id int PRIMARY KEY, name text, qty int)")
+        connection.execute("INSERT INTO shop_public_orders VALUES (1, 'a', 1)")
+        connection.execute(f"GRANT SELECT, UPDATE ON shop_public_orders TO {role}")  # type: ignore[arg-type]
+    assert errors(with_topic(config)) == []
+    with Task(config) as task:
+        task.put(Topic().put({"id": 1, "name": "b", "qty": 2}))
+        assert not task.bad
+    assert table(database) == [(1, "b", 2)]

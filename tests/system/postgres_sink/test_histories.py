@@ -28,7 +28,7 @@ def history(choose: random.Random, versioned: bool) -> list[Record]:
             record = topic.put(row)
         elif what < 0.8:
             record = topic.delete(id=row["id"])
-        elif what < 0.95 or versioned:
+        elif what < 0.95:
             record = topic.tombstone(id=row["id"])
         else:
             record = topic.truncate()

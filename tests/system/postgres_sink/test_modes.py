@@ -15,13 +15,15 @@ from headwater.worker.api import (
     Record,
     TaskContext,
     TopicPartition,
+    Type,
     Values,
+    primitive,
     struct,
 )
 from headwater.worker.rebuild.fold import Fold
 from tests.conftest import Database
 
-from .records import INT32, PARTITION, TEXT, TOPIC, Task, Topic, table, values
+from .records import INT32, INT64, PARTITION, TEXT, TOPIC, Task, Topic, table, values
 
 pytestmark = pytest.mark.system
 NAME = "shop_public_orders"
@@ -124,6 +126,38 @@ def test_update_changes_rows_of_others_and_adds_none(database: Database) -> None
         generations.close()
 
 
+def test_update_leaves_what_a_record_does_not_name(database: Database) -> None:
+    """Neither must the records have a value for each column that has to have one: they add no rows."""
+    statement(
+        database,
+        f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty integer, customer text NOT NULL)",
+        f"INSERT INTO {NAME} VALUES (1, 'a', 1, 'x'), (2, 'b', 2, 'y'), (3, 'c', 3, 'z')",
+    )
+    topic = Topic()
+    with Task(values(database, insert_mode="update", adopt_tables="true")) as task:
+        task.put(topic.put({"id": 1, "name": "changed", "qty": 10}))
+        first = [topic.put({"id": 3, "name": "named", "qty": 30})]
+        topic.row = struct({"id": INT32, "name": TEXT})
+        task.put(*first, topic.put({"id": 2, "name": "changed"}), topic.put({"id": 3, "name": "again"}))
+        assert not task.bad
+    assert table(database) == [(1, "changed", 10, "x"), (2, "changed", 2, "y"), (3, "again", 30, "z")]
+
+
+def test_update_finds_columns_of_others_also_later(database: Database) -> None:
+    statement(
+        database,
+        f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty bigint)",
+        f"INSERT INTO {NAME} VALUES (1, 'a', 1)",
+    )
+    topic = Topic(struct({"id": INT32, "name": TEXT}))
+    with Task(values(database, insert_mode="update", adopt_tables="true")) as task:
+        task.put(topic.put({"id": 1, "name": "b"}))
+        topic.row = struct({"id": INT32, "qty": INT32})
+        task.put(topic.put({"id": 1, "qty": 2}))
+        assert not task.bad
+    assert table(database) == [(1, "b", 2)]
+
+
 def test_update_with_deletes_that_were_asked_for(database: Database) -> None:
     statement(
         database,
@@ -187,6 +221,16 @@ def test_all_fields_of_the_value_are_the_key_where_none_are_named(database: Data
     assert equal_to_the_fold(config, records)
 
 
+def test_the_mark_of_a_delete_may_be_a_boolean(database: Database) -> None:
+    topic = Topic(struct({"id": INT32, "name": TEXT, "__deleted": primitive(Type.BOOLEAN)}), flat=True)
+    records = [topic.put({"id": n, "name": "a", "__deleted": False}) for n in range(3)]
+    records.append(topic.put({"id": 1, "name": None, "__deleted": True}))
+    with Task(values(database)) as task:
+        task.put(*records)
+    assert table(database) == [(0, "a"), (2, "a")]
+    assert equal_to_the_fold(values(database), records)
+
+
 def test_truncates_need_no_key(database: Database) -> None:
     topic = Topic()
     records = [
@@ -223,6 +267,52 @@ def test_tables_are_changed_but_not_made(database: Database) -> None:
         [(_, error)] = task.bad
     assert "shop_public_other is missing, and auto.create is false: create it" in str(error)
     assert table(database) == [(1, "a", 1)]
+
+
+def test_columns_that_users_add_and_widen_are_used(database: Database) -> None:
+    """As the error asks for; the same where there was more in the table from the start than the first record has."""
+    statement(database, f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text, qty integer, early text)")
+    topic, config = Topic(), values(database, schema_evolution="none")
+    records = [topic.put({"id": 1, "name": "a", "qty": 1})]
+    with Task(config) as task:
+        task.put(*records)
+        topic.row = struct({"id": INT32, "name": TEXT, "qty": INT64, "early": TEXT, "note": TEXT})
+        statement(database, f"ALTER TABLE {NAME} ADD COLUMN note varchar(20), ALTER COLUMN qty TYPE bigint")
+        records.append(topic.put({"id": 2, "name": "b", "qty": 1 << 40, "early": "e", "note": "n"}))
+        task.put(records[-1])
+        assert not task.bad
+    assert table(database) == [(1, "a", 1, None, None), (2, "b", 1 << 40, "e", "n")]
+    assert equal_to_the_fold(config, records)
+
+
+def test_a_column_that_users_widened_too_little_is_refused(database: Database) -> None:
+    topic = Topic()
+    with Task(values(database, auto_create="true", auto_evolve="false")) as task:
+        task.put(topic.put({"id": 1, "name": "a", "qty": 1}))
+        topic.row = struct({"id": INT32, "name": TEXT, "qty": INT64})
+        statement(database, f"ALTER TABLE {NAME} ALTER COLUMN qty TYPE numeric(12,2)")
+        task.put(topic.put({"id": 2, "name": "b", "qty": 1 << 40}))
+        [(_, error)] = task.bad
+    assert "ALTER COLUMN" in str(error) and "TYPE bigint" in str(error)
+
+
+def test_what_was_added_to_a_users_table_is_there_in_its_next_generation(database: Database) -> None:
+    statement(database, f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name text)")
+    topic, config = Topic(), values(database, auto_create="false")
+    records = [topic.put({"id": 1, "name": "a", "qty": 1})]
+    topic.row = struct({"id": INT32, "name": TEXT})
+    records.append(topic.put({"id": 2, "name": "b"}))
+    with Task(config) as task:
+        task.put(*records)
+    generations = PostgresGenerations(config, "view")
+    try:
+        generations.create(2, {TOPIC: records[-1]})
+        with Task(config, generation=2) as task:
+            task.put(*records)
+            assert not task.bad
+    finally:
+        generations.close()
+    assert equal_to_the_fold(config, records, 2)
 
 
 def test_a_missing_table_fails_at_the_start(database: Database) -> None:
@@ -279,6 +369,46 @@ def test_a_view_whose_tables_users_make_is_rebuilt_in_their_shape(database: Data
     with database.connect() as connection:
         indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = %s", [NAME]).fetchone()
     assert indexes == (2,)
+
+
+def test_all_columns_of_a_users_table_are_carried_over(database: Database) -> None:
+    """Also those that no record has: a view may read them, rights and comments hang on them, a sequence fills them."""
+    statement(
+        database,
+        f"CREATE TABLE {NAME} (id integer PRIMARY KEY, name varchar(20), qty integer, nr serial, "
+        "twice integer GENERATED ALWAYS AS (qty * 2) STORED)",
+        f"CREATE VIEW seen AS SELECT id, name, nr, twice FROM {NAME}",
+        f"COMMENT ON COLUMN {NAME}.twice IS 'two of them'",
+        f"GRANT SELECT (twice) ON {NAME} TO PUBLIC",
+    )
+    config, topic = values(database, schema_evolution="none"), Topic()
+    records = [topic.put({"id": n, "name": f"n{n}", "qty": n}) for n in range(3)]
+    with Task(config) as task:
+        task.put(*records)
+    generations = PostgresGenerations(config, "view")
+    try:
+        findings = generations.preflight({TOPIC: records[0]})
+        assert not [f for f in findings if f.level == "error"], findings
+        generations.create(2, {TOPIC: records[0]})
+        with Task(config, generation=2) as task:
+            task.put(*records)
+        generations.finish_load(2)
+        for number, instead_of in ((2, 1), (1, 2), (2, 1)):
+            generations.promote(number, instead_of)
+        generations.drop(1)
+    finally:
+        generations.close()
+    with Task(config, generation=2) as task:
+        task.put(topic.put({"id": 3, "name": "n3", "qty": 3}))
+    assert [(row[0], row[3]) for row in table(database, "seen")] == [(0, 0), (1, 2), (2, 4), (3, 6)]
+    assert len({row[2] for row in table(database, "seen")}) == 4, "numbers of one sequence"
+    with database.connect() as connection:
+        [told] = connection.execute(
+            "SELECT col_description(attrelid, attnum), attacl IS NOT NULL FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attname = 'twice'",
+            [NAME],
+        ).fetchall()
+    assert told == ("two of them", True)
 
 
 def test_topics_name_schema_and_table_where_they_keep_their_dots(database: Database) -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from headwater.connectors.debezium.placeholder import UNAVAILABLE_VALUE
-from headwater.worker.api import DataError, Fatal, Record, TopicPartition, Type, array, primitive, struct
+from headwater.worker.api import DataError, Fatal, Record, TopicPartition, Type, Values, array, primitive, struct
 from tests.conftest import Database
 
 from .records import INT32, INT64, KEY, PARTITION, ROW, TEXT, TOPIC, Task, Topic, table, values
@@ -221,6 +221,38 @@ def test_truncate_empties_the_table_where_it_is_enabled(database: Database) -> N
         assert table(database, f"t_{enabled}") == expected
         with database.connect() as connection:
             connection.execute("DELETE FROM headwater.offsets")
+
+
+def test_a_truncate_of_one_of_several_topics_leaves_newer_rows(database: Database) -> None:
+    """Versions tell what there was at that time, and what comes late."""
+    one, other = Topic(), Topic(topic="shop.public.more")
+    config = values(database, truncate_enabled="true", collection_name_format="both", version_column="__version")
+    records = [
+        one.put({"id": 1, "name": "old", "qty": 1}, version=10),
+        other.put({"id": 2, "name": "newer", "qty": 2}, version=30),
+        one.truncate().replace(version=20),
+        other.put({"id": 3, "name": "late", "qty": 3}, version=15),
+        one.put({"id": 4, "name": "next", "qty": 4}, version=20),
+        other.put({"id": 2, "name": "newest", "qty": 2}, version=31),
+    ]
+    for batch in (1, 2, len(records)):
+        view = f"by_{batch}"
+        format_ = {"collection.name.format": view}
+        with Task(Values({**config, **format_}), PARTITION, TopicPartition(other.name, 0), view=view) as task:
+            for at in range(0, len(records), batch):
+                task.put(*records[at : at + batch])
+            assert not task.bad
+        assert table(database, view) == [(2, "newest", 2, 31), (4, "next", 4, 20)]
+
+
+def test_a_truncate_without_a_version_takes_no_newer_rows_of_other_topics(database: Database) -> None:
+    one, other = Topic(), Topic(topic="shop.public.more")
+    config = values(database, truncate_enabled="true", collection_name_format="both", version_column="__version")
+    with Task(config, PARTITION, TopicPartition(other.name, 0)) as task:
+        task.put(one.put({"id": 1, "name": "a", "qty": 1}), other.put({"id": 2, "name": "b", "qty": 2}, version=30))
+        with pytest.raises(Fatal, match="a newer version of the row"):
+            task.put(one.truncate())
+    assert [row[0] for row in table(database, "both")] == [1, 2]
 
 
 def test_foreign_tables_are_left_alone(database: Database) -> None:

@@ -187,6 +187,19 @@ def test_bad_records_of_a_sink_go_to_the_dead_letter_queue(tmp_path: Path, super
     assert b"70 is refused" in headers["__connect.errors.exception.message"]
 
 
+def test_a_dead_letter_is_durable_before_the_view_is(tmp_path: Path, supervisor: Supervisor) -> None:
+    """Also where the sink makes earlier batches durable when it is given the next one, and is killed right after."""
+    scene = Scene(tmp_path, 30_000)  # more than the sink is given at once
+    supervisor.run("source", work(scene.spec(scene.source(count_batch=1000))))
+    eventually(lambda: state_of(supervisor, "counter").get("caught_up"))
+    died = tmp_path / "died"
+    options = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead", "table.dies.file": str(died)}
+    supervisor.run("sink", work(scene.spec(scene.sink(table_refuses=70) | options)))
+    eventually(lambda: len(scene.rows()) == 30_000)
+    assert died.exists()
+    assert scene.numbers("dead") == {70: 1}
+
+
 def test_a_record_too_large_for_its_topic(tmp_path: Path, supervisor: Supervisor) -> None:
     scene = Scene(tmp_path, 3)
     raw = scene.source(count_padding=2_000, restart_max_attempts=0) | {

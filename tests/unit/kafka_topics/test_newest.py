@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,11 +38,13 @@ def test_the_highest_version_counts_and_of_equal_ones_the_last(
         assert list(newest.offsets(PLACE, first)) == sorted(n for n in wanted if n >= first)
 
 
-def test_nothing_is_left_behind() -> None:
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the process: the file has no name, and is there all the same."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     newest = Newest()
-    newest.add(PLACE, b"a", None, 0, False)
-    path = Path(newest._path)
-    assert path.exists()
+    for n in range(30_000):
+        newest.add(PLACE, b"%d" % n, None, n, False)
+    assert list(newest.offsets(PLACE, 29_990)) == list(range(29_990, 30_000))
+    assert not list(tmp_path.iterdir())
     newest.close()
     newest.close()
-    assert not path.exists()

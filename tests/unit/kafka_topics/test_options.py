@@ -8,7 +8,7 @@ from headwater.connectors.kafka.sink import KafkaSinkConnector
 from headwater.connectors.kafka.source import KafkaSourceConnector
 from headwater.worker.api import ConfigError, Option, Options, Problem, SinkConnector, SourceConnector, Type, primitive
 
-CONVERTERS = Options(Option("key.converter", default=None), Option("value.converter", default=None))
+CONVERTERS = Options(*(Option(name, default=None) for name in ("key.converter", "value.converter", "transforms")))
 """Of the framework, as far as the connectors look at them."""
 BYTES = {"key.converter": "ByteArrayConverter", "value.converter": "ByteArrayConverter"}
 SOURCE = {"source.bootstrap.servers": "k:1", "topics": "a", "topic": "b"}
@@ -37,6 +37,8 @@ def test_bytes_as_they_are_and_data() -> None:
         ({"source.value.converter": "AvroConverterX"}, "no installed converter"),
         ({"source.value.converter": "JsonConverter", "source.value.converter.schemas": "x"}, "unknown option"),
         ({"source.client.sasl.jaas.config": "x"}, "no JAAS"),
+        ({"source.client.auto.offset.reset": "latest"}, "rests on its own"),
+        ({"source.client.bootstrap.servers": "k:2"}, "set source.bootstrap.servers"),
         ({"copy": "newest"}, "must be one of"),
     ],
 )
@@ -48,6 +50,21 @@ def test_what_does_not_fit_is_said(more: dict[str, str], message: str) -> None:
 def test_a_sink_cannot_write_data_as_bytes() -> None:
     found = problems(KafkaSinkConnector(), SINK | {"key.converter": "ByteArrayConverter"})
     assert [p.option for p in found] == ["target.value.converter"]
+
+
+def test_a_sink_writes_no_bytes_as_base64() -> None:
+    """A transform may make data of them."""
+    json = {"target.key.converter": "org.apache.kafka.connect.json.JsonConverter"}
+    [problem] = problems(KafkaSinkConnector(), SINK | BYTES | json)
+    assert problem.option == "target.key.converter" and "base64" in str(problem)
+    assert not problems(KafkaSinkConnector(), SINK | BYTES | json | {"transforms": "parse"})
+
+
+def test_a_sink_keeps_the_settings_that_it_rests_on() -> None:
+    for name, text in (("acks", "1"), ("message.timeout.ms", "1000"), ("batch.size", "1000000000")):
+        [problem] = problems(KafkaSinkConnector(), SINK | BYTES | {f"target.client.{name}": text})
+        assert name in str(problem) and "rests on its own" in str(problem)
+    assert not problems(KafkaSinkConnector(), SINK | BYTES | {"target.client.acks": "all"})
 
 
 def test_settings_of_the_client_and_the_connectors_own() -> None:

@@ -82,6 +82,13 @@ def test_parameters_of_the_driver_win_over_the_urls() -> None:
     assert (found["connect_timeout"], found["sslmode"], found["sslpassword"]) == ("7", "verify-full", "of the key")
 
 
+def test_the_drivers_schema_and_options_go_together() -> None:
+    url = {"connection.url": URL + "?currentSchema=sales&options=-c%20work_mem=8MB"}
+    assert conninfo(url)["options"] == "-c search_path=sales -c work_mem=8MB"
+    found = conninfo(url | {"connection.currentSchema": "views", "connection.options": "-c jit=off"})
+    assert found["options"] == "-c search_path=sales -c work_mem=8MB -c search_path=views -c jit=off"
+
+
 def test_creation_and_evolution_are_two_questions() -> None:
     def answers(**options: str) -> tuple[bool, bool]:
         raw = {"connection.url": URL} | {name.replace("_", "."): value for name, value in options.items()}

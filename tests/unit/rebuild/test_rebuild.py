@@ -174,6 +174,19 @@ def test_a_failed_preflight_shows_its_reasons(scene: Scene) -> None:
     assert scene.state().current == 1 and list(scene.state().generations) == [1]
 
 
+def test_rows_of_others_are_not_swapped_away(scene: Scene) -> None:
+    """Whatever the new config says: the old generation would be dropped in the end."""
+    scene.fill(20)
+    scene.put_config(scene.config(others="they were there before"))
+    scene.start_worker()
+    wait_for(lambda: len(rows(scene)) == 16)
+    scene.requests.rebuild(VIEW, scene.config(), {})
+    assert scene.job() == 0
+    result, [reason] = outcome(scene.state())
+    assert result == "failed" and "would take away what is not the view's: they were there before" in reason
+    assert scene.state().current == 1 and list(scene.state().generations) == [1]
+
+
 def test_a_config_that_leads_elsewhere_is_said_so_and_nothing_more_is_looked_at(scene: Scene, tmp_path: Path) -> None:
     scene.fill(20)
     scene.start_worker()
