@@ -49,7 +49,7 @@ class ViewRows:
         self._topic, self._table_topic = topic, table_topic
         self._key, self._keys = key, KeyFields(key_fields or [name for name in key if name != KEY])
         self._columns: _Columns | None = None
-        self._key_schemas: dict[tuple[str, ...], Schema] = {}
+        self._key_schemas: dict[tuple[tuple[str, bool], ...], Schema] = {}
 
     def record(self, row: Row) -> Record | None:
         assert row.schema is not None
@@ -86,14 +86,25 @@ class ViewRows:
             raise DataError(f"has no JSON in {KEY}: {error}") from error
         if not isinstance(found, dict):
             return found, schema_of(found)
-        if not all(name in columns.names for name in found):
+        if not all(name in columns.names and _agree(value, fields[name], columns.file.get(name))
+                   for name, value in found.items()):  # fmt: skip
             return found, None
         # The row has the same fields, and with them their types, which JSON does not keep.
-        marker = tuple(found)
+        marker = tuple((name, value is None) for name, value in found.items())
         if marker not in self._key_schemas:
             parts = {name: columns.file.get(name) for name in found}
             self._key_schemas[marker] = struct({n: s.with_(optional=found[n] is None) for n, s in parts.items() if s})
         return {name: fields[name] for name in found}, self._key_schemas[marker]
+
+
+def _agree(stated: Any, value: Any, schema: Schema | None) -> bool:
+    """May the column's value be that of the key's field of the same name? A value may have a field that is called like
+    one of the key and holds something else. Those with a type of a name are written in another way in JSON."""
+    if stated is None or value is None:
+        return stated is value
+    if schema is None or schema.name is not None or type(value) not in (bool, int, str):
+        return True
+    return type(stated) is type(value) and bool(stated == value)
 
 
 def _columns(file: Schema) -> _Columns:
