@@ -116,7 +116,9 @@ def test_a_view_that_was_rebuilt_is_not_mixed_with_the_old_one(moto_store: Store
     driver.die()
 
 
-def test_what_confluents_sink_wrote(store: Store) -> None:
+@pytest.mark.parametrize("types", ["", "n:int64, p:int64"])
+def test_what_confluents_sink_wrote(store: Store, types: str) -> None:
+    """`types` is about values alone."""
     for partition in range(2):
         for first in (0, 3):
             base = f"topics/orders/partition={partition}/orders+{partition}+{first:010}"
@@ -126,7 +128,7 @@ def test_what_confluents_sink_wrote(store: Store) -> None:
             headers = [[{"key": "h", "value": f"v{n}"}, {"key": "x", "value": "1"}] for n in part]
             store.put(f"{base}.headers.json", "".join(f"{json.dumps(line)}\n" for line in headers))
     raw = {"s3.bucket.name": store.bucket, "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
-           "store.kafka.keys": "true", "store.kafka.headers": "true", "path": ""}  # fmt: skip
+           "store.kafka.keys": "true", "store.kafka.headers": "true", "path": "", "types": types}  # fmt: skip
     driver = S3Driver(store, raw=raw, mode="RESTORE_BACKUP", record_batch_max_size=2).start()
     while len(driver.log) < 12:
         driver.one_batch().die().start()
