@@ -54,6 +54,8 @@ class Listed:
         self._sweep: Sweep | None = None
         self._next_sweep = self._next_poll = 0.0
         self._due: list[str] = []
+        self._polled = False
+        """Was it a poll's turn before?"""
         self.rounds = 0
         """Polls, and listings of everything, that have been ended."""
 
@@ -72,10 +74,13 @@ class Listed:
         return stored
 
     def look(self, timeout_s: float) -> Sequence[Found] | None:
-        if self._events is None and (found := self._poll()) is not None:
+        listing = self._sweep is not None or time.monotonic() >= self._next_sweep
+        # They take turns: with very many folders one or the other is always due.
+        if self._events is None and not (listing and self._polled) and (found := self._poll()) is not None:
+            self._polled = True
             return found
-        now = time.monotonic()
-        if self._sweep is None and now >= self._next_sweep:
+        self._polled = False
+        if self._sweep is None and listing:
             self._sweep = Sweep(self._bucket, self._prefix, self._known, self._remember_ms)
         if self._sweep is not None:
             page = self._sweep.next_page()
