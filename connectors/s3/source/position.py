@@ -74,7 +74,8 @@ class ObjectPosition:
         return first | {name: value for name, value in more.items() if value}
 
     def moved_to(self, place: Place, done: bool) -> ObjectPosition:
-        return replace(self, place=place, done=done)
+        """The shape, all columns of a CSV file say, is of use to those who go on in the midst alone."""
+        return replace(self, place=place._replace(shape="") if done else place, done=done)
 
 
 @dataclass(frozen=True, slots=True)
