@@ -28,8 +28,10 @@ class RowBatches:
         self.ended = False
 
     def next(self) -> list[Record]:
-        """Of the next rows, good and bad, `most_rows` at most; empty where they made none, or the end was reached. Raises
-        what `report` raises."""
+        """Of the next rows, good and bad, `most_rows` at most; empty where they made none, or the end was reached.
+
+        Raises what `report` raises.
+        """
         records: list[Record] = []
         size = rows = bad = 0
         self._report_bad()
