@@ -2,7 +2,7 @@
 
 from .compression import codec_of, decompressed, missing
 from .contract import START, BadRow, Content, Format, Place, Row, Unreadable
-from .options import FORMAT_OPTIONS, format_problems, lacking, make_format
+from .options import FORMAT_OPTIONS, format_findings, format_problems, lacking, make_format
 from .row_batches import KeyFields, RowBatches
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Unreadable",
     "codec_of",
     "decompressed",
+    "format_findings",
     "format_problems",
     "lacking",
     "make_format",

@@ -7,10 +7,10 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any, Final
 
-from headwater.worker.api import Option, Options, OptionType, Problem, Values, at_least
+from headwater.worker.api import Finding, Option, Options, OptionType, Problem, Values, at_least
 
 from .avro import Avro
-from .compression import CODECS
+from .compression import CODECS, missing
 from .contract import Format
 from .delimited import Delimited, Dialect
 from .field_types import TYPE_NAMES, field_types
@@ -120,6 +120,16 @@ def lacking(values: Values) -> str | None:
         if values["format"] == name and importlib.util.find_spec(module) is None:
             return f"needs the package {module}: pip install 'headwater[{package}]'"
     return None
+
+
+def format_findings(values: Values) -> list[Finding]:
+    """For `check`: what has to be installed before these files can be read."""
+    findings = []
+    if what := lacking(values):
+        findings.append(Finding("error", "format", f"{values['format']} {what}", what.partition(": ")[2]))
+    if values["compression"] == "zstd" and (what := missing("zstd")):
+        findings.append(Finding("error", "compression", f"zstd {what}", what.partition(": ")[2]))
+    return findings
 
 
 def make_format(values: Values) -> Format:

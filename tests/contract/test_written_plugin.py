@@ -71,7 +71,8 @@ def python(found_in: Path, cwd: Path, *arguments: str, status: int = 0, **env: s
     path = os.pathsep.join(filter(None, [str(found_in), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [sys.executable, *arguments],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": path, **env}, capture_output=True, text=True, timeout=900,
+        cwd=cwd, env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "", **env},
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout

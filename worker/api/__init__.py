@@ -44,6 +44,7 @@ from .schema import (
     primitive,
     struct,
 )
+from .stored_offsets import check_offsets
 
 __all__ = [
     "BUCKETS",
@@ -104,6 +105,7 @@ __all__ = [
     "array",
     "at_least",
     "bucket",
+    "check_offsets",
     "decimal",
     "digest",
     "mapping",

@@ -26,18 +26,8 @@ class PlainConnection(http.client.HTTPConnection):
         self.sock.settimeout(answer_s)
 
 
-class TlsConnection(http.client.HTTPSConnection):
+class TlsConnection(PlainConnection, http.client.HTTPSConnection):
     """The same, TLS's handshake included in `connect_s`."""
-
-    connect_s = CONNECT_S
-
-    def connect(self) -> None:
-        answer_s, self.timeout = self.timeout, self.connect_s
-        try:
-            super().connect()
-        finally:
-            self.timeout = answer_s
-        self.sock.settimeout(answer_s)
 
 
 class HttpHandler(urllib.request.HTTPHandler):

@@ -110,7 +110,7 @@ class Forwarding:
         """Raises `HttpError` 500 where nobody answers."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        connection: PlainConnection | TlsConnection
+        connection: PlainConnection
         if parts.scheme == "https":
             tls = self._tls or ssl.create_default_context()
             connection = TlsConnection(host, port, timeout=self._timeout_s, context=tls)

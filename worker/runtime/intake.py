@@ -90,8 +90,9 @@ class Intake:
         return bool(held) and all(held)
 
     def seek(self, start: Mapping[TopicPartition, int]) -> None:
-        """Go on reading at these offsets."""
+        """Go on reading at these offsets; what was held at the barrier may lie before it again."""
         self._consumer.seek(start)
+        self._consumer.resume(start)  # `start_at` takes them for partitions that were assigned just now, and run
         self.hold()
 
     def drop(self, partitions: Sequence[TopicPartition]) -> None:

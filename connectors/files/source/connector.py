@@ -6,9 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import ClassVar
 
-from headwater.connectors.formats import format_problems, lacking, missing
+from headwater.connectors.formats import format_findings, format_problems
 from headwater.worker.api import (
-    ConfigError,
     Features,
     Finding,
     Options,
@@ -19,6 +18,7 @@ from headwater.worker.api import (
     SourceConnector,
     TaskConfig,
     Values,
+    check_offsets,
 )
 
 from .finishing import MOVE
@@ -56,26 +56,18 @@ class FileSourceConnector(SourceConnector):
 
     def check(self, values: Values) -> list[Finding]:
         findings = [_root(root) for root in dict.fromkeys(Patterns(values["path"], values["exclude"]).roots)]
-        if what := lacking(values):
-            findings.append(Finding("error", "format", f"{values['format']} {what}", what.partition(": ")[2]))
-        if values["compression"] == "zstd" and (what := missing("zstd")):
-            findings.append(Finding("error", "compression", f"zstd {what}", what.partition(": ")[2]))
+        findings += format_findings(values)
         if values["move.to"]:
             findings.append(_target(values["move.to"], [f.subject for f in findings if f.level == "ok"]))
         return findings
 
     def alter_offsets(self, values: Values, offsets: Sequence[tuple[Partition, Position | None]]) -> None:
-        problems = []
-        for partition, position in offsets:
-            if position is None:
-                continue
-            try:
-                if read_position(partition, position).inode != position.get("inode", partition["inode"]):
-                    raise ValueError('"inode" of partition and position differ')
-            except ValueError as error:
-                problems.append(Problem(f"offset of {dict(partition)}", f"cannot be read: {error}"))
-        if problems:
-            raise ConfigError(problems)
+        check_offsets(offsets, _read_offset)
+
+
+def _read_offset(partition: Partition, position: Position) -> None:
+    if read_position(partition, position).inode != position.get("inode", partition["inode"]):
+        raise ValueError('"inode" of partition and position differ')
 
 
 def _root(root: str) -> Finding:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from headwater.worker.api import (
-    ConfigError,
     Features,
     Finding,
     Options,
@@ -17,6 +16,7 @@ from headwater.worker.api import (
     SourceConnector,
     TaskConfig,
     Values,
+    check_offsets,
 )
 
 from ..cluster import reachable
@@ -57,13 +57,4 @@ class KafkaSourceConnector(SourceConnector):
         return [reachable(values, "source")]
 
     def alter_offsets(self, values: Values, offsets: Sequence[tuple[Partition, Position | None]]) -> None:
-        problems = []
-        for partition, position in offsets:
-            if position is None:
-                continue
-            try:
-                read_place(partition, position)
-            except ValueError as error:
-                problems.append(Problem(f"offset of {dict(partition)}", f"cannot be read: {error}"))
-        if problems:
-            raise ConfigError(problems)
+        check_offsets(offsets, read_place)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from headwater.connectors.formats import format_problems, lacking, missing
+from headwater.connectors.formats import format_findings, format_problems
 from headwater.connectors.object_store import QUEUE, make_client, make_queue_client, s3_errors
 from headwater.worker.api import (
-    ConfigError,
     Features,
     Finding,
     HeadwaterError,
@@ -20,6 +19,7 @@ from headwater.worker.api import (
     SourceConnector,
     TaskConfig,
     Values,
+    check_offsets,
 )
 
 from .listing import Bucket
@@ -48,27 +48,13 @@ class S3SourceConnector(SourceConnector):
 
     def check(self, values: Values) -> list[Finding]:
         values = with_format(values)
-        findings = []
-        if what := lacking(values):
-            findings.append(Finding("error", "format", f"{values['format']} {what}", what.partition(": ")[2]))
-        if values["compression"] == "zstd" and (what := missing("zstd")):
-            findings.append(Finding("error", "compression", f"zstd {what}", what.partition(": ")[2]))
-        findings.append(_objects(values))
+        findings = [*format_findings(values), _objects(values)]
         if values["sqs.url"]:
             findings.append(_queue(values))
         return findings
 
     def alter_offsets(self, values: Values, offsets: Sequence[tuple[Partition, Position | None]]) -> None:
-        problems = []
-        for partition, position in offsets:
-            if position is None:
-                continue
-            try:
-                read_position(partition, position)
-            except ValueError as error:
-                problems.append(Problem(f"offset of {dict(partition)}", f"cannot be read: {error}"))
-        if problems:
-            raise ConfigError(problems)
+        check_offsets(offsets, read_position)
 
 
 def _objects(values: Values) -> Finding:

@@ -134,3 +134,19 @@ def test_what_is_assigned_during_a_pause_is_not_read(tmp_path: Path) -> None:
     taken.hold()
     assert read(taken) == list(range(10))
     log.close()
+
+
+def test_a_view_that_fell_back_from_the_barrier_goes_on_to_it(tmp_path: Path) -> None:
+    """All was handed on up to the barrier, none of it became durable, and the sink was opened anew."""
+    log = filled(tmp_path, 10)
+    taken = intake(log, 2)
+    taken.limits = {TP: 7}
+    taken.hold()
+    assert read(taken) == [2, 3, 4, 5, 6]
+    taken.seek(taken.start_at({TP: 2}))
+    assert read(taken) == [2, 3, 4, 5, 6]
+    assert taken.at_barrier
+    taken.limits = {}
+    taken.hold()
+    assert read(taken) == [7, 8, 9]
+    log.close()
