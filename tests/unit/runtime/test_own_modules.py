@@ -18,9 +18,9 @@ def test_while_other_threads_import() -> None:
 
     def importing() -> None:
         for number in itertools.count():
-            name = f"made_up_{number}"
-            sys.modules[name] = ModuleType(name)
-            del sys.modules[name]
+            name = f"made_up_{number % 100}"
+            if sys.modules.pop(name, None) is None:
+                sys.modules[name] = ModuleType(name)
             if over.is_set():
                 return
 
@@ -33,4 +33,6 @@ def test_while_other_threads_import() -> None:
         over.set()
         thread.join()
         sys.setswitchinterval(before)
+        for name in [name for name in sys.modules if name.startswith("made_up_")]:
+            del sys.modules[name]
     assert all("headwater.worker.runtime.child_channel" in modules for modules in told)
