@@ -61,7 +61,9 @@ def content(kind: str) -> bytes:
     made = io.BytesIO()
     if kind == "avro":
         fields = [{"name": "id", "type": "int"}, {"name": "text", "type": "string"}]
-        fastavro.writer(made, {"type": "record", "name": "r", "fields": fields}, ROWS, codec="deflate", sync_interval=300_000)
+        fastavro.writer(
+            made, {"type": "record", "name": "r", "fields": fields}, ROWS, codec="deflate", sync_interval=300_000
+        )
     else:
         pq.write_table(pa.Table.from_pylist(ROWS), made, row_group_size=1_500, data_page_size=10_000)
     return made.getvalue()
