@@ -6,13 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from headwater.connectors.debezium import names, times
-from headwater.connectors.formats import START, BadRow, Content, Format, KeyFields, Row, Unreadable
+from headwater.connectors.formats import START, BadRow, Content, Format, KeyFields, Row, Unreadable, origin_headers
 from headwater.worker.api import TIMESTAMP, DataError, Header, Record, Schema, Type, Values, primitive
 
-FILE_HEADER = "headwater.file"
-LINE_HEADER = "headwater.line"
-TEXT = primitive(Type.STRING)
-LINE = primitive(Type.INT64)
 _PER_MS = {TIMESTAMP: 1, names.TIMESTAMP: 1, names.MICRO_TIMESTAMP: 1_000, names.NANO_TIMESTAMP: 1_000_000}
 _OF_TIME = "io.debezium.time.", "org.apache.kafka.connect.data."
 _NATURAL: list[tuple[type, Type]] = [(bool, Type.BOOLEAN), (int, Type.INT64), (float, Type.FLOAT64), (str, Type.STRING)]
@@ -45,7 +41,7 @@ class PlainRows:
         if self._beside_headers is not None:
             headers = headers_of(self._beside_headers.value(row.line), "key")
         elif self._tells:
-            headers = Header(FILE_HEADER, self._url, TEXT), Header(LINE_HEADER, row.line, LINE)
+            headers = origin_headers(self._url, row.line)
         time_ms = None
         if self._time and isinstance(row.value, dict):
             schema = None if row.schema is None else row.schema.get(self._time)

@@ -1,6 +1,6 @@
 """Rows of a Parquet view -> the records that they were made of: key, headers, time and version as far as it holds them.
 
-Source of the columns: `connectors.parquet.sink.rows`.
+What the columns hold: `connectors.parquet.sink.rows`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import orjson
 
 from headwater.connectors.debezium import names
 from headwater.connectors.formats import KeyFields, Row
+from headwater.connectors.formats.view_columns import (
+    COORDINATES,
+    DELETED,
+    HEADERS,
+    KEY,
+    OP,
+    TIME,
+    TOPIC,
+    VALUE,
+    VERSION,
+)
 from headwater.worker.api import DataError, Header, Record, Schema, Type, primitive, struct
 
 from .row_records import milliseconds, schema_of
 
-TOPIC: Final = "__topic"
-TIME: Final = "__timestamp"
-OP: Final = "__op"
-DELETED: Final = "__deleted"
-KEY: Final = "__key"
-VERSION: Final = "__version"
-HEADERS: Final = "__headers"
-VALUE: Final = "value"
-_COORDINATES: Final = frozenset((TOPIC, "__partition", "__offset", TIME, KEY, VERSION, HEADERS))
+_OF_RECORDS: Final = frozenset((*COORDINATES, TIME, KEY, VERSION, HEADERS))
 _NO_ROW: Final = frozenset(("t", "m"))
 """Truncates and logical messages: they tell of no row."""
 
@@ -109,7 +112,7 @@ def _agree(stated: Any, value: Any, schema: Schema | None) -> bool:
 
 def _columns(file: Schema) -> _Columns:
     event = (deleted := file.get(DELETED)) is not None and deleted.type is Type.BOOLEAN and file.get(OP) is not None
-    left_out = _COORDINATES | {OP, DELETED} if event else _COORDINATES
+    left_out = _OF_RECORDS | {OP, DELETED} if event else _OF_RECORDS
     found = {field.name: field.schema for field in file.fields if field.name not in left_out}
     alone = found[VALUE] if [*found] == [VALUE] else None
     return _Columns(file, tuple(found), struct(found), alone, event)
