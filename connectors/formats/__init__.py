@@ -3,6 +3,7 @@
 from .compression import codec_of, decompressed, missing
 from .contract import START, BadRow, Content, Format, Place, Row, Unreadable
 from .options import FORMAT_OPTIONS, format_findings, format_problems, lacking, make_format
+from .origin import bad_record, origin_headers
 from .row_batches import KeyFields, RowBatches
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Row",
     "RowBatches",
     "Unreadable",
+    "bad_record",
     "codec_of",
     "decompressed",
     "format_findings",
@@ -23,4 +25,5 @@ __all__ = [
     "lacking",
     "make_format",
     "missing",
+    "origin_headers",
 ]

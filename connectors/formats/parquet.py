@@ -28,6 +28,8 @@ class Parquet:
             try:
                 file = pq.ParquetFile(stream, buffer_size=BUFFER, pre_buffer=False)
                 yield from _rows(file, start)
+            except KeyError as error:
+                raise Unreadable(f"a map in it has a key twice: {error.args[0]}") from error
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise Unreadable(f"it is no Parquet file, or damaged: {error}") from error
 

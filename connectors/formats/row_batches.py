@@ -28,11 +28,14 @@ class RowBatches:
         self.ended = False
 
     def next(self) -> list[Record]:
-        """Of the next rows; empty where they made none, or the end was reached. Raises what `report` raises."""
+        """Of the next rows, good and bad, `most_rows` at most; empty where they made none, or the end was reached.
+
+        Raises what `report` raises.
+        """
         records: list[Record] = []
-        size = rows = 0
+        size = rows = bad = 0
         self._report_bad()
-        while not self.ended and rows < self._most_rows and size < BATCH_BYTES:
+        while not self.ended and rows + bad < self._most_rows and size < BATCH_BYTES:
             row: Row | BadRow | Unreadable | None
             try:
                 row = next(self._rows, None)
@@ -55,6 +58,7 @@ class RowBatches:
                 if rows:
                     break
                 self._report_bad()
+                bad += 1
         return records
 
     def _report_bad(self) -> None:

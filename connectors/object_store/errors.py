@@ -16,7 +16,7 @@ _LATER: Final = frozenset({"RequestTimeout", "RequestTimeoutException", "Interna
                            "NoSuchUpload", "InvalidPart", "ExpiredToken", "PreconditionFailed"})  # fmt: skip
 """A lost upload (`NoSuchUpload`, swept up or timed out) is written again from the log; tokens are fetched anew; an
 object that was overwritten while it was read (`PreconditionFailed`) is read again."""
-_REFUSED: Final = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidObjectState"})
+_REFUSED: Final = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem"})
 _UNKNOWN_KEYS: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken",
                                   "AuthorizationHeaderMalformed", "RequestTimeTooSkewed"})  # fmt: skip
 
@@ -94,6 +94,8 @@ def _explain_answer(error: Any, action: str, url: str, words: Words) -> Headwate
         )
     if name == "NoSuchBucket":
         return Fatal(f"{what}. {words.unchanged}. Create the bucket {place}, or correct {words.place}.")
+    if name == "InvalidObjectState":
+        return Fatal(f"{what}. {words.unchanged}. The object is archived: restore it in the store, or leave it out.")
     if name in _REFUSED or (number == 403 and name not in _UNKNOWN_KEYS | _LATER):
         return Fatal(f"{what}. {words.unchanged}. Allow {words.rights} on {place} to the key that Headwater uses.")
     if name in _UNKNOWN_KEYS:

@@ -32,7 +32,7 @@ from .source_loop import SourceLoop
 from .task_control import TaskControl
 from .task_spec import FENCED_EXIT, TaskSpec
 
-__all__ = ["main"]
+__all__ = ["main", "own_modules"]
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def main() -> int:
         channel.tell(event, {name: _hidden(value, redactor) for name, value in fields.items()})
         if spares and fields.get("state") == "RUNNING":
             spares = False
-            channel.tell("imported", {"modules": [name for name in sys.modules if name.startswith("headwater.")]})
+            channel.tell("imported", {"modules": own_modules()})
 
     control = TaskControl(tell, spec.paused, _lease(spec))
 
@@ -94,6 +94,11 @@ def main() -> int:
         ended.set()
         reporter.join(timeout=5)
         tell("metrics", metrics.as_dict())
+
+
+def own_modules() -> list[str]:
+    """Those of Headwater that this process has imported; other threads may import more meanwhile."""
+    return [name for name in list(sys.modules) if name.startswith("headwater.")]
 
 
 def _lease(spec: TaskSpec) -> LeaseReader | None:

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from headwater.connectors.formats import START, Place
+from headwater.connectors.formats.position_fields import number, text
 from headwater.worker.api import Partition, Position
 
 FORMAT = 1
@@ -78,32 +77,18 @@ def read_position(partition: Partition, position: Position) -> FilePosition:
     """Raises `ValueError` for one that is not of this format."""
     if position.get("format") != FORMAT:
         raise ValueError(f'"format" is {position.get("format")!r}; this version reads {FORMAT}')
-    inode = _number(partition, "inode")
-    place = Place(_number(position, "byte"), _number(position, "line", 0), _number(position, "row", 0),
-                  _text(position, "shape", ""))  # fmt: skip
+    inode = number(partition, "inode")
+    place = Place(number(position, "byte"), number(position, "line", 0), number(position, "row", 0),
+                  text(position, "shape", ""))  # fmt: skip
     return FilePosition(
-        path=_text(position, "path"),
+        path=text(position, "path"),
         inode=inode,
         place=place,
-        head=_text(position, "head", ""),
-        head_bytes=_number(position, "head_bytes", 0),
-        tail=_text(position, "tail", ""),
-        tail_bytes=_number(position, "tail_bytes", 0),
-        size=_number(position, "size", -1),
-        mtime_ns=_number(position, "mtime_ns", -1),
+        head=text(position, "head", ""),
+        head_bytes=number(position, "head_bytes", 0),
+        tail=text(position, "tail", ""),
+        tail_bytes=number(position, "tail_bytes", 0),
+        size=number(position, "size", -1),
+        mtime_ns=number(position, "mtime_ns", -1),
         done=bool(position.get("done", False)),
     )
-
-
-def _number(fields: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = fields.get(name, default)
-    if type(value) is not int or value < min(0, 0 if default is None else default):
-        raise ValueError(f'"{name}" must be a whole number of 0 or more, not {value!r}')
-    return value
-
-
-def _text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise ValueError(f'"{name}" must be text, not {value!r}')
-    return value

@@ -6,16 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from headwater.connectors.formats import BadRow, Format, KeyFields, Row, RowBatches, Unreadable
-from headwater.worker.api import Batch, DataError, Header, Record, Type, primitive
+from headwater.connectors.formats import (
+    BadRow,
+    Format,
+    KeyFields,
+    Row,
+    RowBatches,
+    Unreadable,
+    bad_record,
+    origin_headers,
+)
+from headwater.worker.api import Batch, Header, Record
 
 from .open_file import OpenFile
 from .position import FilePosition
-
-FILE_HEADER = "headwater.file"
-LINE_HEADER = "headwater.line"
-_PATH = primitive(Type.STRING)
-_LINE = primitive(Type.INT64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +69,12 @@ class Reading:
     def _record(self, row: Row) -> Record:
         headers: tuple[Header, ...] = ()
         if self._shape.headers:
-            headers = Header(FILE_HEADER, self.file.path, _PATH), Header(LINE_HEADER, row.line, _LINE)
+            headers = origin_headers(self.file.path, row.line)
         key, key_schema = self._keys.of(row.value, row.schema)
         return Record(self._shape.topic, key, row.value, key_schema, row.schema, headers)
 
     def _report(self, bad: BadRow | Unreadable, line: int) -> None:
-        path = self.file.path
-        if isinstance(bad, BadRow):
-            raw, message = bad.raw, f"{path}, line {line}: the row {bad.reason}"
-        else:
-            message = f"{path} cannot be read from line {line} on: {bad}. Tolerated, the rest of it is left out"
-            raw = b""
-        headers = Header(FILE_HEADER, path, _PATH), Header(LINE_HEADER, line, _LINE)
-        self._shape.report(Record(self._shape.topic, None, raw, headers=headers), DataError(message))
+        self._shape.report(*bad_record(self._shape.topic, self.file.path, line, bad))
 
     def close(self) -> None:
         self._rows.close()

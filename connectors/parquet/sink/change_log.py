@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -61,23 +61,22 @@ class ChangeLog:
         self.forget(partitions)
 
     def write(self, records: Iterable[Record], report: Report) -> None:
-        groups: dict[tuple[Shape, str, str, int], list[Row]] = {}
+        places: dict[_Place, dict[Shape, list[Row]]] = {}
         for record in records:
             try:
                 row = self._rows.row(record)
                 if row is None:
                     continue
                 folder = self._partitioning.folder(row)
-                place = (row.shape, folder, record.origin or record.topic, record.partition or 0)
             except DataError as error:
                 report(record, error)
             else:
-                groups.setdefault(place, []).append(row)
-        for (shape, folder, topic, partition), rows in groups.items():
-            batch, kept = make_batch(shape.layout, rows, report)
-            if kept:
-                schema = self._tables.schema(shape.table, shape.layout, topic)
-                self._append(_Place(shape.table, folder, topic, partition), cast(batch, schema), kept)
+                place = _Place(row.shape.table, folder, record.origin or record.topic, record.partition or 0)
+                places.setdefault(place, {}).setdefault(row.shape, []).append(row)
+        for place, shapes in places.items():
+            batch, kept = self._in_order(place, shapes, report)
+            if batch is not None:
+                self._append(place, batch, kept)
         self._bound_memory()
 
     def finish(self) -> None:
@@ -118,6 +117,27 @@ class ChangeLog:
             held.file.discard()
         self._open.clear()
         self._finished = []
+
+    def _in_order(
+        self, place: _Place, shapes: Mapping[Shape, list[Row]], report: Report
+    ) -> tuple[pa.RecordBatch | None, list[Row]]:
+        """Rows of all shapes, tombstones and others, as they follow one another in the log: who reads the file from its
+        beginning meets the newest row of a key last."""
+        batches: list[pa.RecordBatch] = []
+        kept: list[Row] = []
+        for shape, rows in shapes.items():
+            batch, fitting = make_batch(shape.layout, rows, report)
+            if fitting:
+                schema = self._tables.schema(shape.table, shape.layout, place.topic)
+                batches.append(batch)
+                kept += fitting
+        if not batches:
+            return None, []
+        whole = [cast(batch, schema) for batch in batches]  # the last schema holds the rows of all
+        if len(whole) == 1:
+            return whole[0], kept
+        order = sorted(range(len(kept)), key=lambda index: kept[index].record.offset or 0)
+        return pa.concat_batches(whole).take(pa.array(order)), [kept[index] for index in order]
 
     def _append(self, place: _Place, batch: pa.RecordBatch, rows: list[Row]) -> None:
         start = 0

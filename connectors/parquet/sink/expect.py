@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from headwater.connectors.formats.view_columns import COORDINATES
 from headwater.worker.api import DataError, ExpectedRow, Record, Values
 
 from ..columns import key_texts, row_digests
 from .batches import make_batch
 from .options import LATEST_STATE
 from .partitioning import Partitioning
-from .rows import COORDINATES, Row, Rows, Shape
+from .rows import Row, Rows, Shape
 
 TOASTED_FROM: Final = 1000
 """Characters or bytes in a row's large columns below which no server moves a value out of line (it begins at 2 kB)."""

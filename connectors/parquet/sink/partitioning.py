@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from headwater.connectors.debezium import names, times
 from headwater.connectors.debezium.envelope import MESSAGE, TRUNCATE
+from headwater.connectors.formats.view_columns import DELETED, OP
 from headwater.worker.api import DATE, TIMESTAMP, DataError, Schema, Values
 
 from .options import partitioner
 from .path_format import folder_of
-from .rows import DELETED, OP, Row, folder_name
+from .rows import Row, folder_name
 
 NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 """What Hive, Spark and Trino write for null."""

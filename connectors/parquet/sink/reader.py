@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from headwater.connectors.formats.view_columns import COORDINATES
 from headwater.worker.api import BUCKETS, Fatal, Fingerprint, Retriable, bucket
 
 from ..columns import key_texts, row_digests, show_row
@@ -13,7 +14,6 @@ from ..data_reader import read_batches
 from ..storage import Storage
 from .manifest import FileEntry, Manifest, Table
 from .manifests import Manifests
-from .rows import COORDINATES
 
 
 class PinnedReader:

@@ -17,23 +17,23 @@ from headwater.connectors.debezium import names
 from headwater.connectors.debezium.change import change_of
 from headwater.connectors.debezium.envelope import MESSAGE, TRUNCATE, is_envelope
 from headwater.connectors.debezium.placeholder import Placeholder
+from headwater.connectors.formats.view_columns import (
+    DELETED,
+    HEADERS,
+    KEY,
+    OFFSET,
+    OP,
+    PARTITION,
+    TIME,
+    TOPIC,
+    VALUE,
+    VERSION,
+)
 from headwater.worker.api import TIMESTAMP, DataError, Header, Record, Schema, Type, Values, primitive
 
 from ..columns import Layout, json_text
 from .options import LATEST_STATE
 
-TOPIC: Final = "__topic"
-PARTITION: Final = "__partition"
-OFFSET: Final = "__offset"
-TIME: Final = "__timestamp"
-OP: Final = "__op"
-DELETED: Final = "__deleted"
-KEY: Final = "__key"
-VERSION: Final = "__version"
-HEADERS: Final = "__headers"
-VALUE: Final = "value"
-"""The column of a value that is no struct."""
-COORDINATES: Final = (TOPIC, PARTITION, OFFSET)
 LONGEST_NAME: Final = 120
 """Bytes of what `folder_name` makes: a column's name and its value stand in one segment."""
 _CUT: Final = re.compile("%[0-9A-F]?$")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from headwater.worker.api import Fatal, Values
@@ -54,6 +55,8 @@ class Listed:
         self._sweep: Sweep | None = None
         self._next_sweep = self._next_poll = 0.0
         self._due: list[str] = []
+        self._polled = False
+        """Was it a poll's turn before?"""
         self.rounds = 0
         """Polls, and listings of everything, that have been ended."""
 
@@ -72,10 +75,13 @@ class Listed:
         return stored
 
     def look(self, timeout_s: float) -> Sequence[Found] | None:
-        if self._events is None and (found := self._poll()) is not None:
+        listing = self._sweep is not None or time.monotonic() >= self._next_sweep
+        # They take turns: with very many folders one or the other is always due.
+        if self._events is None and not (listing and self._polled) and (found := self._poll()) is not None:
+            self._polled = True
             return found
-        now = time.monotonic()
-        if self._sweep is None and now >= self._next_sweep:
+        self._polled = False
+        if self._sweep is None and listing:
             self._sweep = Sweep(self._bucket, self._prefix, self._known, self._remember_ms)
         if self._sweep is not None:
             page = self._sweep.next_page()
@@ -119,9 +125,12 @@ class Listed:
 
 
 class Viewed:
-    """Files of a Parquet view, each once. `opening`: is told which table each belongs to."""
+    """Files of a Parquet view, each once. `opening`: is told which table each belongs to; `read`: keys of what any task
+    of the connector has read before."""
 
-    def __init__(self, bucket: Bucket, prefix: str, known: Known, values: Values, opening: Opening) -> None:
+    def __init__(
+        self, bucket: Bucket, prefix: str, known: Known, values: Values, opening: Opening, read: Iterable[str]
+    ) -> None:
         self._bucket, self._prefix, self._known, self._opening = bucket, prefix, known, opening
         self._files = ViewFiles(bucket, prefix)
         self._poll_s: float = values["s3.poll.interval.ms"] / 1000
@@ -129,6 +138,9 @@ class Viewed:
         self._todo: list[str] = []
         self._changed = False
         self._missing: set[str] = set()
+        generation = re.compile(rf"{re.escape(prefix)}g(\d+)/")
+        self._generations = {int(found[1]) for key in read if (found := generation.match(key))}
+        """Those of which files are in the topics, whichever task has read them."""
         self.rounds = 0
 
     @property
@@ -179,14 +191,16 @@ class Viewed:
         return found
 
     def _of_one_generation(self) -> None:
-        folder = f"{self._prefix}g{self._files.generation}/"
-        others = [key for key in self._known.keys(self._prefix) if not key.startswith(folder)]
+        now = self._files.generation
+        others = sorted(self._generations - {now})
         if others:
             raise Fatal(
-                f"the view at s3://{self._bucket.name}/{self._prefix} was rebuilt: it is generation "
-                f"{self._files.generation} now, and rows of another one have been written to the topics already "
-                f"({others[0]}). Nothing is lost. To read the new one into other topics, reset the offsets"
+                f"the view at s3://{self._bucket.name}/{self._prefix} was rebuilt: it is generation {now} now, and "
+                f"rows of generation {others[-1]} have been written to the topics already. Nothing is lost. To read "
+                "the new one into other topics, reset the offsets"
             )
+        if self._files.files:
+            self._generations.add(now)
 
     @property
     def pause_s(self) -> float:

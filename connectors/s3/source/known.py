@@ -61,9 +61,6 @@ class Known:
     def done_keys(self, prefix: str) -> set[str]:
         return {key for key, position in self._positions.items() if position.done and key.startswith(prefix)}
 
-    def keys(self, prefix: str) -> list[str]:
-        return [key for key in self._positions if key.startswith(prefix)]
-
     def wanted(self, found: Found) -> Wanted:
         """Of an object of this share."""
         known = self._positions.get(found.key)

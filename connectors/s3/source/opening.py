@@ -74,4 +74,5 @@ class Opening:
                 f"is lost. Set store.kafka.{part}: false where the sink did not write them"
             )
         content = self._content(found)
-        return BesideLines(content, self._format, content.url)
+        # The option types is about the fields of values.
+        return BesideLines(content, make_format(Values({**self._values, "types": ()})), content.url)

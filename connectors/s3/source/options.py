@@ -150,6 +150,15 @@ _REFUSED: Final = (
     Unsupported(r"confluent\.(license|topic)(\..*)?", "Headwater needs no licence", pattern=True),
 )  # fmt: skip
 
+_LISTED: Final = "objects are not listed, the view tells of its files"
+_NOT_OF_VIEWS: Final = {
+    "sqs.url": "a view tells of its files itself",
+    "exclude": "a view is read whole",
+    "timestamp.field": "records get their times from the column __timestamp",
+    "listing.full.interval.ms": _LISTED,
+    "remember.ms": _LISTED,
+}
+
 
 def _formats() -> Options:
     """`format` need not be given where `format.class` is, or the mode says it."""
@@ -206,8 +215,11 @@ def source_problems(values: Values) -> list[Problem]:
         found.append(Problem("topic.regex.list", "says the same as topic", "keep one of the two"))
     if chosen != GENERIC and values["topic.regex.list"]:
         found.append(Problem("topic.regex.list", "has a meaning with mode: GENERIC only", "remove the option"))
-    if chosen == VIEW and values["sqs.url"]:
-        found.append(Problem("sqs.url", "a view tells of its files itself", "remove the option"))
+    if chosen == VIEW:
+        found += [Problem(name, why, "remove the option") for name, why in _NOT_OF_VIEWS.items()
+                  if values.given(name) and values[name] not in ("", (), [])]  # fmt: skip
+    if values["path"] and values.given("topics.dir") and values["topics.dir"]:
+        found.append(Problem("topics.dir", "has a meaning with s3.bucket.name only", "path names the folder"))
     if (values["key.fields"] or values["timestamp.field"]) and values["format"] == "lines":
         name = "key.fields" if values["key.fields"] else "timestamp.field"
         found.append(Problem(name, "lines have no fields", "use another format"))

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from headwater.connectors.formats import START, Place
+from headwater.connectors.formats.position_fields import number, text
 from headwater.worker.api import Partition, Position
 
 FORMAT = 1
@@ -74,7 +74,8 @@ class ObjectPosition:
         return first | {name: value for name, value in more.items() if value}
 
     def moved_to(self, place: Place, done: bool) -> ObjectPosition:
-        return replace(self, place=place, done=done)
+        """The shape, all columns of a CSV file say, is of use to those who go on in the midst alone."""
+        return replace(self, place=place._replace(shape="") if done else place, done=done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +106,18 @@ def read_position(partition: Partition, position: Position) -> ObjectPosition | 
     """Raises `ValueError` for one that is not of this format."""
     if position.get("format") != FORMAT:
         raise ValueError(f'"format" is {position.get("format")!r}; this version reads {FORMAT}')
-    bucket = _text(partition, "bucket")
+    bucket = text(partition, "bucket")
     if "share" in partition:
-        share = _share(_text(partition, "share"))
-        before_ms, sweep_ms = _number(position, "before_ms"), _number(position, "sweep_ms", 0)
-        return Mark(bucket, _text(partition, "prefix"), share, before_ms, _text(position, "after", ""), sweep_ms)
-    place = Place(_number(position, "byte", 0), _number(position, "line", 0), _number(position, "row", 0),
-                  _text(position, "shape", ""))  # fmt: skip
+        share = _share(text(partition, "share"))
+        before_ms, sweep_ms = number(position, "before_ms"), number(position, "sweep_ms", 0)
+        return Mark(bucket, text(partition, "prefix"), share, before_ms, text(position, "after", ""), sweep_ms)
+    place = Place(number(position, "byte", 0), number(position, "line", 0), number(position, "row", 0),
+                  text(position, "shape", ""))  # fmt: skip
     return ObjectPosition(
         bucket=bucket,
-        key=_text(partition, "key"),
-        etag=_text(position, "etag"),
-        modified_ms=_number(position, "modified_ms"),
+        key=text(partition, "key"),
+        etag=text(position, "etag"),
+        modified_ms=number(position, "modified_ms"),
         place=place,
         done=bool(position.get("done", False)),
     )
@@ -127,17 +128,3 @@ def _share(text: str) -> Share:
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise ValueError(f'"share" must be like "0/2", not {text!r}')
     return Share(int(index), int(count))
-
-
-def _number(fields: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = fields.get(name, default)
-    if type(value) is not int or value < 0:
-        raise ValueError(f'"{name}" must be a whole number of 0 or more, not {value!r}')
-    return value
-
-
-def _text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise ValueError(f'"{name}" must be text, not {value!r}')
-    return value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headwater.connectors.formats import BadRow, Format, RowBatches, Unreadable
-from headwater.worker.api import Batch, DataError, Header, Record
+from headwater.connectors.formats import BadRow, Format, RowBatches, Unreadable, bad_record
+from headwater.worker.api import Batch, Record
 
 from .content import ObjectContent
 from .position import ObjectPosition
-from .row_records import FILE_HEADER, LINE, LINE_HEADER, TEXT, RecordMaker
+from .row_records import RecordMaker
 
 Report = Callable[[Record, Exception], None]
 """Takes a bad row; returns where that one is to be skipped."""
@@ -41,14 +41,7 @@ class Reading:
         return Batch(records, [(self.position.partition, self.position.stored())], committed_ms=moment)
 
     def _report(self, bad: BadRow | Unreadable, line: int) -> None:
-        url = self.content.url
-        if isinstance(bad, BadRow):
-            raw, message = bad.raw, f"{url}, line {line}: the row {bad.reason}"
-        else:
-            message = f"{url} cannot be read from line {line} on: {bad}. Tolerated, the rest of it is left out"
-            raw = b""
-        headers = Header(FILE_HEADER, url, TEXT), Header(LINE_HEADER, line, LINE)
-        self._report_bad(Record(self._topic, None, raw, headers=headers), DataError(message))
+        self._report_bad(*bad_record(self._topic, self.content.url, line, bad))
 
     def close(self) -> None:
         self._rows.close()

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from headwater.connectors.debezium import names, times
-from headwater.connectors.formats import START, BadRow, Content, Format, KeyFields, Row, Unreadable
-from headwater.worker.api import DataError, Header, Record, Schema, Type, Values, primitive
+from headwater.connectors.formats import START, BadRow, Content, Format, KeyFields, Row, Unreadable, origin_headers
+from headwater.worker.api import TIMESTAMP, DataError, Header, Record, Schema, Type, Values, primitive
 
-FILE_HEADER = "headwater.file"
-LINE_HEADER = "headwater.line"
-TEXT = primitive(Type.STRING)
-LINE = primitive(Type.INT64)
-_PER_MS = {names.MICRO_TIMESTAMP: 1_000, names.NANO_TIMESTAMP: 1_000_000}
+_PER_MS = {TIMESTAMP: 1, names.TIMESTAMP: 1, names.MICRO_TIMESTAMP: 1_000, names.NANO_TIMESTAMP: 1_000_000}
+_OF_TIME = "io.debezium.time.", "org.apache.kafka.connect.data."
 _NATURAL: list[tuple[type, Type]] = [(bool, Type.BOOLEAN), (int, Type.INT64), (float, Type.FLOAT64), (str, Type.STRING)]
 
 
@@ -44,7 +41,7 @@ class PlainRows:
         if self._beside_headers is not None:
             headers = headers_of(self._beside_headers.value(row.line), "key")
         elif self._tells:
-            headers = Header(FILE_HEADER, self._url, TEXT), Header(LINE_HEADER, row.line, LINE)
+            headers = origin_headers(self._url, row.line)
         time_ms = None
         if self._time and isinstance(row.value, dict):
             schema = None if row.schema is None else row.schema.get(self._time)
@@ -102,4 +99,7 @@ def milliseconds(value: Any, schema: Schema | None, name: str) -> int | None:
             raise DataError(f"has no time in {name}: {error}") from error
     if type(value) is not int:
         raise DataError(f"has no time in {name}, but {type(value).__name__}")
-    return value // _PER_MS.get(schema.name or "", 1) if schema is not None else value
+    kind = "" if schema is None else schema.name or ""
+    if kind.startswith(_OF_TIME) and kind not in _PER_MS:  # days, or a time of day
+        raise DataError(f"has no time in {name}, but {kind}")
+    return value // _PER_MS.get(kind, 1)

@@ -14,8 +14,8 @@ from .options import GENERIC, RESTORE, mode, place
 TopicOf = Callable[[str], str | None]
 """The topic of an object; None: it is not read."""
 
-_BESIDE: Final = re.compile(r"\.(keys|headers)\.[a-z]+(\.gz)?$")
-"""What Confluent's sink puts beside an object."""
+_BESIDE: Final = re.compile(r"\.(keys|headers)(\.[a-z0-9]+){1,2}$")
+"""What Confluent's sink puts beside an object: `….keys.json.gz`, `….headers.snappy.parquet`."""
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 

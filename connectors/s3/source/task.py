@@ -59,8 +59,11 @@ class S3Source(Source):
         self._on_change: str = values["on.change"]
         url: str = values["sqs.url"]
         self._events = Events(make_queue_client(values, url), url, name) if url else None
+        read = [
+            partition["key"] for partition, _ in positions if partition.get("bucket") == name and "key" in partition
+        ]
         self._finding: Finding = (
-            Viewed(self._bucket, prefix, self._known, values, self._opening)
+            Viewed(self._bucket, prefix, self._known, values, self._opening, read)
             if mode(values) == VIEW
             else Listed(self._bucket, prefix, self._known, values, self._events)
         )

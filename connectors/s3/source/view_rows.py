@@ -1,6 +1,6 @@
 """Rows of a Parquet view -> the records that they were made of: key, headers, time and version as far as it holds them.
 
-Source of the columns: `connectors.parquet.sink.rows`.
+What the columns hold: `connectors.parquet.sink.rows`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import orjson
 
 from headwater.connectors.debezium import names
 from headwater.connectors.formats import KeyFields, Row
+from headwater.connectors.formats.view_columns import (
+    COORDINATES,
+    DELETED,
+    HEADERS,
+    KEY,
+    OP,
+    TIME,
+    TOPIC,
+    VALUE,
+    VERSION,
+)
 from headwater.worker.api import DataError, Header, Record, Schema, Type, primitive, struct
 
 from .row_records import milliseconds, schema_of
 
-TOPIC: Final = "__topic"
-TIME: Final = "__timestamp"
-OP: Final = "__op"
-DELETED: Final = "__deleted"
-KEY: Final = "__key"
-VERSION: Final = "__version"
-HEADERS: Final = "__headers"
-VALUE: Final = "value"
-_COORDINATES: Final = frozenset((TOPIC, "__partition", "__offset", TIME, KEY, VERSION, HEADERS))
+_OF_RECORDS: Final = frozenset((*COORDINATES, TIME, KEY, VERSION, HEADERS))
 _NO_ROW: Final = frozenset(("t", "m"))
 """Truncates and logical messages: they tell of no row."""
 
@@ -49,7 +52,7 @@ class ViewRows:
         self._topic, self._table_topic = topic, table_topic
         self._key, self._keys = key, KeyFields(key_fields or [name for name in key if name != KEY])
         self._columns: _Columns | None = None
-        self._key_schemas: dict[tuple[str, ...], Schema] = {}
+        self._key_schemas: dict[tuple[tuple[str, bool], ...], Schema] = {}
 
     def record(self, row: Row) -> Record | None:
         assert row.schema is not None
@@ -86,19 +89,30 @@ class ViewRows:
             raise DataError(f"has no JSON in {KEY}: {error}") from error
         if not isinstance(found, dict):
             return found, schema_of(found)
-        if not all(name in columns.names for name in found):
+        if not all(name in columns.names and _agree(value, fields[name], columns.file.get(name))
+                   for name, value in found.items()):  # fmt: skip
             return found, None
         # The row has the same fields, and with them their types, which JSON does not keep.
-        marker = tuple(found)
+        marker = tuple((name, value is None) for name, value in found.items())
         if marker not in self._key_schemas:
             parts = {name: columns.file.get(name) for name in found}
             self._key_schemas[marker] = struct({n: s.with_(optional=found[n] is None) for n, s in parts.items() if s})
         return {name: fields[name] for name in found}, self._key_schemas[marker]
 
 
+def _agree(stated: Any, value: Any, schema: Schema | None) -> bool:
+    """May the column's value be that of the key's field of the same name? A value may have a field that is called like
+    one of the key and holds something else. Those with a type of a name are written in another way in JSON."""
+    if stated is None or value is None:
+        return stated is value
+    if schema is None or schema.name is not None or type(value) not in (bool, int, str):
+        return True
+    return type(stated) is type(value) and bool(stated == value)
+
+
 def _columns(file: Schema) -> _Columns:
     event = (deleted := file.get(DELETED)) is not None and deleted.type is Type.BOOLEAN and file.get(OP) is not None
-    left_out = _COORDINATES | {OP, DELETED} if event else _COORDINATES
+    left_out = _OF_RECORDS | {OP, DELETED} if event else _OF_RECORDS
     found = {field.name: field.schema for field in file.fields if field.name not in left_out}
     alone = found[VALUE] if [*found] == [VALUE] else None
     return _Columns(file, tuple(found), struct(found), alone, event)

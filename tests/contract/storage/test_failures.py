@@ -71,6 +71,7 @@ def test_wrong_keys(s3: S3Server, bucket: str) -> None:
         ("NoSuchUpload", 404, Retriable, "tries again"),
         ("ExpiredToken", 400, Retriable, "tries again"),
         ("AccessDenied", 403, Fatal, r"Allow s3:GetObject, .* on s3://lake to the key"),
+        ("InvalidObjectState", 403, Fatal, "is archived: restore it"),
         ("InvalidAccessKeyId", 403, Fatal, "Check aws.access.key.id"),
         ("RequestTimeTooSkewed", 403, Fatal, "this machine's clock"),
         ("PermanentRedirect", 301, Fatal, "set s3.region"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from headwater.worker.api import Fatal, Fenced, TopicPartition, Type, primitive, struct
@@ -27,6 +28,19 @@ def test_events_become_rows(tmp_path: Path) -> None:
          "__offset": 1, "__timestamp": None},
     ]  # fmt: skip
     assert (tmp_path / "current").readlink() == Path("g1")
+
+
+def test_a_file_has_the_order_of_the_log(tmp_path: Path) -> None:
+    """Whatever shape its rows have: whoever replays it ends with the row that was written last, and not with none."""
+    topic = Topic(flat=True)
+    with Task(values(tmp_path, behavior_on_null_values="write")) as task:
+        for _ in range(2):
+            task.write([topic.put({"id": 1}), topic.tombstone(id=1), topic.tombstone(id=2), topic.put({"id": 1})])
+        task.sink.flush()
+    _, file = current(tmp_path)["tables"][TOPIC]["files"]
+    assert [(row["__offset"], row["id"], row["__deleted"]) for row in pq.read_table(file).to_pylist()] == [
+        (0, 1, None), (1, 1, True), (2, 2, True), (3, 1, None), (4, 1, None), (5, 1, True), (6, 2, True), (7, 1, None)
+    ]  # fmt: skip
 
 
 def test_it_goes_on_where_the_view_stands(tmp_path: Path) -> None:

@@ -53,6 +53,17 @@ def test_a_name_between_older_ones_is_found_by_the_next_full_listing(store: Stor
     driver.die()
 
 
+def test_everything_is_listed_although_folders_are_always_due(moto_store: Store) -> None:
+    """To ask all of them takes longer than from one poll to the next."""
+    for n in range(40):
+        moto_store.put(f"in/{n:02}/b", f"{n}\n")
+    driver = S3Driver(moto_store, format="lines", listing_full_interval_ms=100).start()
+    driver.until(lambda: len(driver.log) == 40 and driver.rounds >= 2)
+    moto_store.put("in/05/a", "between\n")
+    driver.until(lambda: "between" in driver.lines)
+    driver.die()
+
+
 def test_old_objects_need_no_position(gateway_store: Store) -> None:
     store, count = gateway_store, 1_050
     for n in range(count):

@@ -98,11 +98,14 @@ def test_a_latest_state(store: Store) -> None:
     driver.die()
 
 
-def test_a_view_that_was_rebuilt_is_not_mixed_with_the_old_one(moto_store: Store) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_view_that_was_rebuilt_is_not_mixed_with_the_old_one(moto_store: Store, restarted: bool) -> None:
+    """By no task, also none that has read nothing of it."""
     topic = Topic(flat=True)
     with Task(view(moto_store)) as task:
         task.put(topic.put({"id": 1, "name": "a", "qty": 1}))
-        driver = restored(moto_store)
+        drivers = [restored(moto_store, task={"task.index": str(n), "task.count": "2"}) for n in range(2)]
+        assert sorted(len(driver.log) for driver in drivers) == [0, 1]
         pointer = moto_store.client.get_object(Bucket=moto_store.bucket, Key="in/current.json")["Body"].read()
         moved = pointer.replace(b"/g1/", b"/g2/").replace(b'"generation":1', b'"generation":2')
         for item in moto_store.client.list_objects_v2(Bucket=moto_store.bucket, Prefix="in/")["Contents"]:
@@ -111,12 +114,19 @@ def test_a_view_that_was_rebuilt_is_not_mixed_with_the_old_one(moto_store: Store
                 new = item["Key"].replace("g1/", "g2/")
                 moto_store.client.copy_object(Bucket=moto_store.bucket, Key=new, CopySource=source)
         moto_store.put("in/current.json", moved)
-    with pytest.raises(Fatal, match="was rebuilt: it is generation 2 now"):
-        driver.drain()
-    driver.die()
+    stored = drivers[0].stored | drivers[1].stored
+    for driver in drivers:
+        if restarted:
+            driver.stored = stored
+            driver.die().start()
+        with pytest.raises(Fatal, match="was rebuilt: it is generation 2 now, and rows of generation 1"):
+            driver.drain()
+        driver.die()
 
 
-def test_what_confluents_sink_wrote(store: Store) -> None:
+@pytest.mark.parametrize("types", ["", "n:int64, p:int64"])
+def test_what_confluents_sink_wrote(store: Store, types: str) -> None:
+    """`types` is about values alone."""
     for partition in range(2):
         for first in (0, 3):
             base = f"topics/orders/partition={partition}/orders+{partition}+{first:010}"
@@ -126,7 +136,7 @@ def test_what_confluents_sink_wrote(store: Store) -> None:
             headers = [[{"key": "h", "value": f"v{n}"}, {"key": "x", "value": "1"}] for n in part]
             store.put(f"{base}.headers.json", "".join(f"{json.dumps(line)}\n" for line in headers))
     raw = {"s3.bucket.name": store.bucket, "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
-           "store.kafka.keys": "true", "store.kafka.headers": "true", "path": ""}  # fmt: skip
+           "store.kafka.keys": "true", "store.kafka.headers": "true", "path": "", "types": types}  # fmt: skip
     driver = S3Driver(store, raw=raw, mode="RESTORE_BACKUP", record_batch_max_size=2).start()
     while len(driver.log) < 12:
         driver.one_batch().die().start()

@@ -81,6 +81,12 @@ def test_types_that_no_topic_has() -> None:
         read_all(PARQUET, file({"x": pa.array([5], pa.duration("us"))}))
 
 
+def test_a_map_that_has_a_key_twice() -> None:
+    twice = pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int64()))
+    with pytest.raises(Unreadable, match="a map in it has a key twice"):
+        read_all(PARQUET, file({"x": twice}))
+
+
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"x" * 100, file({"x": [1]})[:-5]])
 def test_what_is_no_parquet(data: bytes) -> None:
     with pytest.raises(Unreadable, match="no Parquet file, or damaged"):

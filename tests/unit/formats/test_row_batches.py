@@ -57,6 +57,15 @@ def test_what_is_bad_ends_a_batch() -> None:
     assert batches.place == Place(50, 5)
 
 
+def test_many_bad_rows_do_not_keep_the_caller_waiting() -> None:
+    batches = Batches(*["bad"] * 9, 1, most=4)
+    seen = []
+    while not batches.ended:
+        values = [record.value for record in batches.next()]
+        seen.append((values, len(batches.told), batches.place.line))
+    assert seen == [([], 4, 4), ([], 8, 8), ([1], 9, 10)]
+
+
 def test_rows_without_a_record_move_on() -> None:
     batches = Batches("nothing", "nothing", 1, most=2)
     assert batches.next() == [] and batches.place == Place(20, 2) and not batches.ended

@@ -28,6 +28,13 @@ def test_they_come_back(position: ObjectPosition | Mark) -> None:
     assert read_position(position.partition, position.stored()) == position
 
 
+def test_what_is_done_remembers_little() -> None:
+    """There is one for each object of a day."""
+    begun = ObjectPosition("lake", "in/a.csv", "e", 5).moved_to(Place(70, 8, 0, "[columns]"), done=False)
+    assert begun.stored()["shape"] == "[columns]"
+    assert "shape" not in begun.moved_to(Place(90, 10, 0, "[columns]"), done=True).stored()
+
+
 @pytest.mark.parametrize(
     ("partition", "position"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from headwater.connectors.debezium import names
@@ -62,6 +63,28 @@ def test_keys_that_are_no_struct(text: str, key: object, type: Type) -> None:
 def test_a_key_with_fields_that_the_row_lacks() -> None:
     record = made({"name": TEXT} | ALWAYS | EXTRAS, **AT, name="a", __key='{"id":1}')
     assert (record.key, record.key_schema) == ({"id": 1}, None)
+
+
+@pytest.mark.parametrize(("id", "name"), [(2, "a"), (None, "a"), (1, "b")])
+def test_fields_that_hold_something_else_than_those_of_the_key(id: int | None, name: str) -> None:
+    record = made({"id": ID, "name": TEXT} | ALWAYS | EXTRAS, **AT, id=id, name=name, __key='{"id":1,"name":"a"}')
+    assert (record.key, record.key_schema) == ({"id": 1, "name": "a"}, None)
+    assert record.value == {"id": id, "name": name}
+
+
+def test_a_part_of_a_key_that_is_null_in_some_rows() -> None:
+    rows = ViewRows("", "t", (), [])
+    columns = struct({"id": ID, "part": TEXT} | ALWAYS | EXTRAS)
+    found = []
+    for part in ("a", None, "b"):
+        values = AT | {"id": 1, "part": part, "__key": orjson.dumps({"id": 1, "part": part}).decode()}
+        row = Row({field.name: values.get(field.name) for field in columns.fields}, columns, 1, Place(0, 1, 1), 10)
+        record = rows.record(row)
+        assert record is not None and record.key_schema is not None
+        found.append((record.key, record.key_schema.get("part")))
+    assert found == [
+        ({"id": 1, "part": part}, TEXT.with_(optional=part is None)) for part in ("a", None, "b")
+    ]  # fmt: skip
 
 
 def test_values_that_are_no_struct() -> None:
