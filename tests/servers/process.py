@@ -75,6 +75,19 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def name_of(pid: int) -> str:
+    """As the kernel shows it, at most 15 bytes; empty where it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had. `getrusage` counts the process that started it as well."""
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def kill_one(pid: int) -> None:
     """SIGKILL; nothing where it has just ended."""
     with contextlib.suppress(ProcessLookupError):

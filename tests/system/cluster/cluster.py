@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests.servers.kafka import KafkaServer
-from tests.servers.process import children_of
+from tests.servers.process import children_of, name_of
 from tests.servers.worker import MemberProcess
 from tests.system.runtime.scene import Scene, kafka_settings
 
@@ -205,10 +205,7 @@ def samples(worker: MemberProcess, name: str) -> list[Sample]:
 
 def is_spare(pid: int) -> bool:
     """A process that was started ahead and has no task yet."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "headwater-spare"
-    except OSError:
-        return False
+    return name_of(pid) == "headwater-spare"
 
 
 def command_line(pid: int) -> bytes:

@@ -20,13 +20,11 @@ pytestmark = [pytest.mark.system, pytest.mark.long]
 
 MB = 1024 * 1024
 SCRIPT = """
-import pathlib, re, sys
+import sys
 from headwater.worker.api import TopicPartition
+from tests.servers.process import peak_bytes
 from tests.system.elasticsearch_sink.task import Task, parsed
 from tests.system.postgres_sink.records import Topic
-
-def most():  # bytes; getrusage counts the process that started this one as well
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) * 1024
 
 url, distribution, name, rows = *sys.argv[1:4], int(sys.argv[4])
 made = parsed(url, distribution, bulk_size_bytes=str(2 * 1024 * 1024), max_in_flight_requests="2",
@@ -34,12 +32,12 @@ made = parsed(url, distribution, bulk_size_bytes=str(2 * 1024 * 1024), max_in_fl
 topic = Topic(topic=name, flat=True)
 with Task(made, TopicPartition(name, 0), view=name) as task:
     task.put(topic.put({"id": 0, "name": "x", "qty": 0}))
-    before = most()
+    before = peak_bytes()
     for start in range(1, rows, 125):
         task.write([topic.put({"id": n, "name": f"{n:016}" * 1000, "qty": n}) for n in range(start, start + 125)])
     task.sink.flush()
     assert task.bad == []
-print(most() - before)
+print(peak_bytes() - before)
 """
 
 

@@ -15,19 +15,15 @@ pytestmark = pytest.mark.system
 
 SCRIPT = """
 import json, sys
-from pathlib import Path
+from tests.servers.process import peak_bytes
 from tests.unit.files.driver import Driver
-
-def most():
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 driver = Driver(path=sys.argv[1], format=sys.argv[2]).start()
 rows = 0
-before = most()
+before = peak_bytes()
 while not any(progress.caught_up for progress in driver.progress):
     rows += driver.read(commit=False)
-print(json.dumps([rows, most() - before]))
+print(json.dumps([rows, peak_bytes() - before]))
 """
 MB = 1024 * 1024
 CAP = 10 * MB

@@ -20,13 +20,9 @@ pytestmark = pytest.mark.system
 
 SCRIPT = """
 import json, sys
-from pathlib import Path
 from headwater.connectors.kafka.source import KafkaSourceConnector
 from headwater.worker.api import TaskContext
-
-def most():
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+from tests.servers.process import peak_bytes
 
 options = {"source.bootstrap.servers": sys.argv[1], "topics": sys.argv[2], "topic": "copy", "copy": sys.argv[3]}
 values, problems = KafkaSourceConnector.options.parse(options)
@@ -36,12 +32,12 @@ ended = []
 context.report_progress = lambda progress: ended.append(True) if progress.caught_up else None
 source = KafkaSourceConnector().task()
 source.open(context, [])
-before, rows = most(), 0
+before, rows = peak_bytes(), 0
 while not ended:
     batch = source.read(0.5)
     rows += len(batch.records) if batch else 0
 source.close()
-print(json.dumps([rows, most() - before]))
+print(json.dumps([rows, peak_bytes() - before]))
 """
 MB = 1024 * 1024
 CAP = 64 * MB

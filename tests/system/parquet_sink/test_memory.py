@@ -13,12 +13,10 @@ import pytest
 pytestmark = pytest.mark.system
 
 SCRIPT = """
-import json, pathlib, re, sys
+import json, sys
+from tests.servers.process import peak_bytes
 from tests.system.parquet_sink.task import Task, values
 from tests.system.postgres_sink.records import Topic
-
-def highest():  # bytes; getrusage counts the process that started this one as well
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) * 1024
 
 root, mode, most, rows = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 options = {"view_mode": mode, "memory_max_bytes": most, "latest_file_rows": "20000"}
@@ -27,11 +25,11 @@ if mode == "change.log":
 topic = Topic(flat=True)
 with Task(values(root, **options)) as task:
     task.put(topic.put({"id": 0, "name": "x", "qty": 0}))
-    before = highest()
+    before = peak_bytes()
     for start in range(1, rows, 2000):
         task.write([topic.put({"id": n, "name": f"{n:x}" * 500, "qty": n % 20}) for n in range(start, start + 2000)])
     task.sink.flush()
-print(json.dumps(highest() - before))
+print(json.dumps(peak_bytes() - before))
 """
 MB = 1024 * 1024
 

@@ -12,7 +12,7 @@ import pytest
 
 from headwater.worker.runtime.spares import Spares
 from headwater.worker.runtime.supervisor import Supervisor
-from tests.servers.process import children_of, kill_one
+from tests.servers.process import children_of, kill_one, name_of
 
 from .scene import MODULE, Scene, eventually, once_each, state_of, work
 
@@ -34,13 +34,6 @@ def two_of(pid: int, old: Collection[int] = ()) -> list[int]:
     """Waits until there are two but the old ones."""
     found: list[int] = eventually(lambda: (spares := spares_of(pid, old)) and len(spares) == 2 and spares)
     return found
-
-
-def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""  # it has just ended
 
 
 def test_tasks_start_in_processes_that_are_there(tmp_path: Path) -> None:

@@ -22,12 +22,8 @@ pytestmark = pytest.mark.system
 
 SCRIPT = """
 import json, sys
-from pathlib import Path
+from tests.servers.process import peak_bytes
 from tests.system.s3_source.store import S3Driver, Store
-
-def most():
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 options, bucket, format, small = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
 store = Store(None, bucket, options)
@@ -36,10 +32,10 @@ while not any(progress.caught_up for progress in warm.progress):
     warm.read(commit=False)
 warm.die()
 driver = S3Driver(store, format=format).start()
-rows, before = 0, most()
+rows, before = 0, peak_bytes()
 while not any(progress.caught_up for progress in driver.progress):
     rows += driver.read(commit=False)
-print(json.dumps([rows, most() - before]))
+print(json.dumps([rows, peak_bytes() - before]))
 """
 MB = 1024 * 1024
 CAP = 16 * MB
