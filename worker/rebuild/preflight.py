@@ -68,7 +68,8 @@ def examine(work: Work, new: ViewPipeline, old: ViewPipeline) -> Plan:
         plan.findings.append(Finding("error", "transforms", str(error)))
         return plan
     if not plan.samples:
-        plan.findings.append(Finding("error", "topics", "none of the topics holds a record with a value yet"))
+        message = "none of the topics holds a record that makes a row of the view yet"
+        plan.findings.append(Finding("error", "topics", message))
         return plan
     _look_at_target(plan, new, old)
     if not plan.errors:  # else there is no view that the rest could be asked of

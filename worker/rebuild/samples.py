@@ -13,6 +13,8 @@ from .view_pipeline import ViewPipeline
 
 _STEPS: Final = (50, 2_000, 50_000)
 """How far back from the end of a partition is looked for a record with a value, in turn; then from the beginning."""
+REFUSED_AT_MOST: Final = 1_000
+"""Records of one topic's end that the view may all refuse before no others are looked for."""
 
 
 class Sample(NamedTuple):
@@ -38,7 +40,10 @@ def newest_messages(log: Log, topic: str, partitions: int) -> Iterable[list[Mess
 
 
 def newest_samples(log: Log, pipeline: ViewPipeline) -> dict[str, Sample]:
-    """For each topic that the transforms lead to, the newest record with a value; empty topics give none."""
+    """For each topic that the transforms lead to, the newest record with a value; empty topics give none.
+
+    Where bad records are tolerated, one that makes no row of the view is passed over, for what is before it.
+    """
     found: dict[str, Sample] = {}
     for name, info in pipeline.topics(log).items():
         for sample in _of_topic(log, pipeline, name, info.partitions):
@@ -49,16 +54,19 @@ def newest_samples(log: Log, pipeline: ViewPipeline) -> dict[str, Sample]:
 
 
 def _of_topic(log: Log, pipeline: ViewPipeline, topic: str, partitions: int) -> list[Sample]:
-    for messages in newest_messages(log, topic, partitions):
-        seen: dict[str, Sample] = {}
-        for message in messages:
-            if message.value is None:
-                continue
-            for record in pipeline.records([message]):
-                if record.value is not None and not _is_delete(record):
-                    seen.setdefault(record.topic, Sample(message, record))
-            if seen:
-                return list(seen.values())
+    tolerant, refused = pipeline.plan.errors.tolerance == "all", 0
+    with pipeline.expectation() as expect:
+        for messages in newest_messages(log, topic, partitions):
+            for message in messages:
+                seen: dict[str, Sample] = {}
+                for record in () if message.value is None else pipeline.records([message]):
+                    if record.value is not None and not _is_delete(record):
+                        seen.setdefault(record.topic, Sample(message, record))
+                if seen and (not tolerant or any(True for _ in expect([message]))):
+                    return list(seen.values())
+                refused += len(seen)
+            if refused >= REFUSED_AT_MOST:
+                break
     return []
 
 

@@ -41,6 +41,8 @@ _SERVER_TYPES: Final = {"primary": "read-write", "master": "read-write", "any": 
 
 _TRANSIENT: Final = ("08", "53", "57", "40", "25P03", "55P03", "55006", "58")
 _BAD_DATA: Final = ("22", "23", "54000")
+_WHOLE_ROW: Final = ("23502", "23514")
+"""NOT NULL and CHECK: the server's detail is the whole row, which belongs in no log."""
 """Classes that one record can cause: out of range, constraint, index row too large."""
 
 
@@ -168,8 +170,9 @@ def is_bad_data(error: psycopg.Error) -> bool:
 
 
 def _first_line(error: psycopg.Error) -> str:
-    """The server's message and detail, without the statement."""
-    primary, detail = error.diag.message_primary, error.diag.message_detail
+    """The server's message and detail, without the statement and without the row."""
+    primary = error.diag.message_primary
+    detail = None if error.sqlstate in _WHOLE_ROW else error.diag.message_detail
     if primary:
         return primary + (f" ({detail})" if detail else "")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

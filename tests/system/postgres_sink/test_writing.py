@@ -194,6 +194,22 @@ def test_the_database_refuses_single_records_and_the_others_go_through(database:
     assert [row[0] for row in table(database)] == [n for n in range(40) if n not in (7, 23)]
 
 
+def test_a_refused_row_is_not_shown(database: Database) -> None:
+    """Messages go to logs and to REST: the server's own, of a broken CHECK or NOT NULL, hold the whole row."""
+    topic = Topic()
+    with Task(values(database)) as task:
+        task.put(topic.put({"id": 0, "name": "a", "qty": 0}))
+        with database.connect() as connection:
+            connection.execute("ALTER TABLE shop_public_orders ADD CONSTRAINT few CHECK (qty < 100)")
+            connection.execute("ALTER TABLE shop_public_orders ALTER qty SET NOT NULL")
+        task.put(
+            topic.put({"id": 1, "name": "a secret", "qty": 500}), topic.put({"id": 2, "name": "a secret", "qty": None})
+        )
+        check, null = (str(error) for _, error in task.bad)
+    assert '"few"' in check and '"qty"' in null
+    assert "secret" not in check + null
+
+
 def test_a_bad_record_fails_the_task_where_nobody_takes_it(database: Database) -> None:
     topic = Topic()
     with Task(values(database)) as task:
