@@ -18,6 +18,8 @@ _CHUNK: Final = 256 * 1024
 
 def codec_of(beginning: bytes) -> str:
     """By the first bytes: names of files lie."""
+    if beginning[1:4] == b"\x2a\x4d\x18" and beginning[0] >> 4 == 5:
+        return "zstd"  # begins with a skippable frame, as pzstd writes it
     return next((name for name, magic in _MAGIC.items() if beginning.startswith(magic)), "none")
 
 

@@ -41,12 +41,12 @@ class FieldType:
         elif wanted is Type.BOOLEAN:
             right = isinstance(value, bool)
         else:
-            right = not isinstance(value, bool) and isinstance(value, int | float | str)
+            right = not isinstance(value, bool) and isinstance(value, int | float | Decimal | str)
         if not right:
             raise ValueError(f"{column}: {str(value)[:100]} is not {self.name}")
         if isinstance(value, bool):
             return value
-        return self.from_text(column, value if isinstance(value, str) else repr(value))
+        return self.from_text(column, str(value))
 
 
 def _integer(bits: int) -> Callable[[str], int]:

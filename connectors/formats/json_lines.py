@@ -1,9 +1,15 @@
-"""JSON lines: a JSON value a line. Rows have a schema where the types of their fields are given."""
+"""JSON lines: a JSON value a line. Rows have a schema where the types of their fields are given.
+
+A number is what it says: where a float would be another one, it is read exactly if its type can hold it.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 import orjson
 
@@ -13,6 +19,9 @@ from .contract import RAW_SHOWN, BadRow, Content, Place, Row
 from .field_types import FieldType
 from .line_feed import BOM, lines
 from .text_lines import too_long_reason
+
+_MANY_DIGITS: Final = re.compile(rb"\d[\d.]{15}")
+"""15 digits and less come out of a float as they went in."""
 
 
 class JsonLines:
@@ -45,13 +54,22 @@ class JsonLines:
                 if not text or text.isspace():
                     continue
                 try:
-                    value = self._typed(orjson.loads(text))
+                    value = orjson.loads(text)
+                    if _MANY_DIGITS.search(text):
+                        value = self._exact(text)
+                    value = self._typed(value)
                 except orjson.JSONDecodeError as error:
                     yield BadRow(text[:RAW_SHOWN], f"is not JSON: {error}", number, place)
                 except ValueError as error:
                     yield BadRow(text[:RAW_SHOWN], str(error), number, place)
                 else:
                     yield Row(value, self._schema, number, place, size)
+
+    def _exact(self, text: bytes) -> Any:
+        """`text` is JSON. Raises `ValueError` for a whole number without a type that is longer than 64 bits."""
+        if self._types:
+            return json.loads(text, parse_float=Decimal)
+        return json.loads(text, parse_int=_integer)
 
     def _typed(self, value: Any) -> Any:
         """Raises `ValueError` for what is not as `types` says."""
@@ -62,3 +80,9 @@ class JsonLines:
         if unknown := value.keys() - self._types.keys():
             raise ValueError(f"has fields that the option types does not list: {', '.join(sorted(unknown))}")
         return {name: kind.from_json(name, value.get(name)) for name, kind in self._types.items()}
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not -(1 << 63) <= (value := int(text)) < 1 << 64:
+        raise ValueError(f"holds a whole number that is longer than 64 bits: {text[:100]}")
+    return value

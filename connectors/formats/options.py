@@ -35,7 +35,7 @@ def _types(value: list[str]) -> str | None:
 def _encoding(value: Any) -> str | None:
     try:
         plain = codecs.lookup(value).name and "\n,".encode(value) == b"\n,"
-    except LookupError:
+    except (LookupError, ValueError):  # of names with a NUL, and of codecs that encode nothing
         return "is no encoding that Python knows"
     if plain:
         return None
@@ -105,6 +105,13 @@ def format_problems(values: Values) -> list[Problem]:
             problems.append(Problem("types", "lines have no fields", "use format: csv or jsonl"))
         elif infers(values) and chosen != "csv":
             problems.append(Problem("types", "infer has a meaning with format: csv only", "list the types"))
+    used: dict[str, str] = {}
+    for name in ("csv.delimiter", "csv.quote", "csv.escape"):
+        mark = one_character(values.get(name) or "") if chosen == "csv" else ""
+        if mark and mark in used:
+            hint = "name another one" if name == "csv.quote" else "leave it empty: quotes in quotes are doubled"
+            problems.append(Problem(name, f"is the same character as {used[mark]}", hint))
+        used[mark] = name
     if values.get("csv.header") and values.get("csv.columns"):
         problems.append(Problem("csv.columns", "the header names the columns", "set csv.header: false"))
     return problems

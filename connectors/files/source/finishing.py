@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
 
 from headwater.worker.api import Fatal
 
 from .position import FilePosition
+
+log = logging.getLogger(__name__)
 
 KEEP, MOVE, DELETE = "keep", "move", "delete"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -21,12 +27,23 @@ class Finisher:
         self._folder = folder or ""
         self._roots = sorted(roots, key=len, reverse=True)
 
-    def finish(self, position: FilePosition) -> bool:
-        """False: the file has changed since it was read; it has to be read on. Raises `Fatal`."""
+    def finish(self, position: FilePosition, others: Sequence[str] = ()) -> bool:
+        """`others`: names of the same file; they go first, for under one that is left it would be read again.
+
+        False: its position has to stay, for it has changed since it was read, or it stays as well. Raises `Fatal`."""
         if self.action == KEEP:
             return True
+        under = [replace(position, path=path) for path in others if path != position.path]
+        stays = [name for name in (*under, position) if not self._finish(name)]
+        return not stays
+
+    def _finish(self, position: FilePosition) -> bool:
         try:
             at = os.lstat(position.path)
+            if stat.S_ISLNK(at.st_mode) and os.stat(position.path).st_ino == position.inode:
+                what = "move" if self.action == MOVE else "delete"
+                log.warning("%s is a symbolic link: on.done: %s leaves it where it is", position.path, what)
+                return False
             if at.st_ino != position.inode:
                 return True  # gone from there; whatever has its name now is another file
             if (at.st_size, at.st_mtime_ns) != (position.size, position.mtime_ns):

@@ -53,6 +53,11 @@ class Patterns:
     def _look(self, path: str) -> Found | None:
         if self.excluded(path):
             return None
+        if not path.isprintable() and any("\ud800" <= character <= "\udfff" for character in path):
+            raise Retriable(
+                f"the name of {os.fsencode(path)!r} is not UTF-8, so that no record and no position can tell it. "
+                "Rename it, or leave it out with the option exclude"
+            )
         try:
             at = os.stat(path)
         except FileNotFoundError:
@@ -140,8 +145,8 @@ class Round:
     def __init__(self, patterns: Patterns) -> None:
         self._files = patterns.files()
         self.found: dict[int, Found] = {}
-        self.linked: list[tuple[str, str]] = []
-        """Two paths of one file."""
+        self.linked: dict[int, list[str]] = {}
+        """Paths of files that have several."""
         self.devices: set[int] = set()
 
     def step(self, most: int) -> bool:
@@ -159,7 +164,7 @@ class Round:
         self.devices.add(found.device)
         other = self.found.get(found.inode)
         if other is not None and other.links > 1 and other.device == found.device:
-            self.linked.append((other.path, found.path))
+            self.linked.setdefault(found.inode, [other.path]).append(found.path)
         else:  # with one name: it was renamed meanwhile, and this is the newer one
             self.found[found.inode] = found
 

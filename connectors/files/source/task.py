@@ -68,6 +68,7 @@ class FileSource(Source):
         self._to_finish = deque(() if values["on.done"] == KEEP else self._known.done())
         self._finished: list[FilePosition] = []
         self._told: set[tuple[str, str]] = set()
+        self._linked: dict[int, list[str]] = {}
         self._caught_up = False
         self._files_read = 0
         self._files_told = 0
@@ -172,10 +173,12 @@ class FileSource(Source):
                 "the files of `path` lie on several file systems, in which different files may have one inode number. "
                 "Make a connector for each"
             )
-        for pair in done.linked:
-            if pair not in self._told and len(self._told) < 1000:
-                self._told.add(pair)
-                log.warning("%s and %s are one file: it is read once", *pair)
+        self._linked = done.linked
+        for first, *others in done.linked.values():
+            for pair in [(first, other) for other in others]:
+                if pair not in self._told and len(self._told) < 1000:
+                    self._told.add(pair)
+                    log.warning("%s and %s are one file: it is read once", *pair)
         missing, self._listed = self._listed - done.found.keys(), self._known.own(done.found)
         if missing and not self._listed_twice:
             # Deleted, or renamed behind the listing's back: what is new should not be read before its rest.
@@ -186,11 +189,14 @@ class FileSource(Source):
         self._finished += self._known.gone(done.found, self._finisher.action != KEEP)
 
     def _finish_some(self) -> None:
+        if not self._rounds:
+            return  # a file's other names are not known yet
         for _ in range(FILES_AT_ONCE):
             if not self._to_finish:
                 return
             position = self._to_finish.popleft()
-            if self._known.of(position.inode) == position and self._finisher.finish(position):
+            others = self._linked.get(position.inode, ())
+            if self._known.of(position.inode) == position and self._finisher.finish(position, others):
                 self._finished.append(position)
 
     def _forget(self) -> Batch:

@@ -6,6 +6,7 @@ durable before their offsets are stored.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import ClassVar
@@ -35,9 +36,15 @@ class FileStreamSink(Sink):
         self._descriptor = -1
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-            self._end_a_cut_line()
         except OSError as error:
-            raise Fatal(f"{self._path} cannot be written to: {error}") from error
+            said = f"{self._path} cannot be written to: {error}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Retriable(f"{said}. Headwater tries again until there is room") from error
+            raise Fatal(said) from error
+        try:
+            self._end_a_cut_line()
+        except OSError as error:  # of a disk that is still full, say
+            raise Retriable(f"{self._path} cannot be written to: {error}. Headwater tries again") from error
 
     def _end_a_cut_line(self) -> None:
         """A disk that was full, or a machine that went down, may have left half a line: its record comes again."""

@@ -122,3 +122,29 @@ def test_move_to_where_files_are_found(tmp_path: Path) -> None:
     wrong = {**options(tmp_path, "move"), "path": str(tmp_path / "**/*")}
     assert [problem.option for problem in Driver(**wrong).problems] == ["move.to"]
     assert not Driver(**options(tmp_path, "move")).problems
+
+
+@pytest.mark.parametrize("action", ["move", "delete"])
+def test_a_symbolic_link_is_read_once_and_stays(tmp_path: Path, action: str) -> None:
+    path = write(tmp_path / "elsewhere/a", "1\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a").symlink_to(path)
+    driver = Driver(**options(tmp_path, action)).start().drain().die().start().drain()
+    assert driver.lines == ["1"] and driver.position(tmp_path / "in/a")["done"]
+    assert path.exists() and (tmp_path / "in/a").is_symlink() and not moved(tmp_path)
+
+
+@pytest.mark.parametrize("action", ["move", "delete"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_file_with_two_names_is_read_once(tmp_path: Path, action: str, killed: bool) -> None:
+    path = write(tmp_path / "in/a", "1\n")
+    os.link(path, tmp_path / "in/b")
+    driver = Driver(**options(tmp_path, action)).start()
+    while not driver.log:
+        driver.read(ack=False)
+    if killed:  # before the log's answer has come
+        driver.die().start()
+    driver.ack()
+    driver.drain()
+    assert driver.lines == ["1"] and not driver.stored
+    assert not list((tmp_path / "in").iterdir()) and moved(tmp_path) == (["a", "b"] if action == "move" else [])

@@ -11,6 +11,7 @@ import pytest
 
 from headwater.connectors.files.source.listing import Patterns, Round
 from headwater.connectors.files.source.task import LISTED_AT_ONCE
+from headwater.worker.api import Retriable
 from tests.unit.files.driver import Driver, write
 
 
@@ -32,6 +33,15 @@ def test_patterns(tmp_path: Path) -> None:
     assert found(f"{at}/[ab].*", f"{at}/a.log", exclude=("*.txt",)) == [f"{at}/a.log"]
     assert found(f"{at}/**/*.log", exclude=(f"{at}/x/*",)) == [f"{at}/[1].log", f"{at}/a.log"]
     assert found(f"{at}/none/*", f"{at}/b.txt", f"{at}/a.log/x") == [f"{at}/b.txt"]
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    """It could be told neither in a header nor in a position; a task that met one said so in no word."""
+    write(tmp_path / os.fsdecode(b"\xff.log"), "1\n")
+    write(tmp_path / "\u00e4\n\x01.log", "2\n")
+    with pytest.raises(Retriable, match=r"\\xff\.log' is not UTF-8.* Rename it, or leave it out"):
+        found(f"{tmp_path}/*.log")
+    assert found(f"{tmp_path}/*.log", exclude=("[!\u00e4]*",)) == [f"{tmp_path}/\u00e4\n\x01.log"]
 
 
 def test_a_round_looks_at_so_many_entries_at_a_time(tmp_path: Path) -> None:

@@ -224,3 +224,10 @@ def test_a_position_of_another_version_is_refused(tmp_path: Path) -> None:
     driver.stored[b'{"inode":5}'] = {"format": 2}
     with pytest.raises(Fatal, match="this version reads 1"):
         driver.start()
+
+
+def test_zstd_that_begins_with_a_skippable_frame(tmp_path: Path) -> None:
+    """As pzstd writes it."""
+    skipped = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
+    write(tmp_path / "a.zst", (skipped + zstandard.compress(b"1\n2\n")) * 2)
+    assert Driver(path=tmp_path / "*", format="lines").start().drain().lines == ["1", "2", "1", "2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from headwater.connectors.files.stream import FileStreamSinkConnector, FileStreamSourceConnector
 from headwater.connectors.files.stream.java_string import java_string
 from headwater.connectors.files.stream.source import CHUNK
-from headwater.worker.api import ConfigError, Record, Type, array, mapping, primitive, struct
+from headwater.worker.api import ConfigError, Record, Retriable, Type, array, mapping, primitive, struct
 from headwater.worker.api import TopicPartition as TP
 from tests.sink_task import SinkTask
 from tests.unit.files.driver import Driver, write
@@ -124,6 +125,21 @@ def test_half_a_line_is_ended(tmp_path: Path) -> None:
     with sink(tmp_path / "f") as task:
         task.put(record(0, "half"))
     assert (tmp_path / "f").read_text() == "whole\nha\nhalf\n"
+
+
+def test_no_room_to_end_half_a_line(tmp_path: Path) -> None:
+    """A disk that is full when the task starts again gets room some time: not the end of the task."""
+    write(tmp_path / "f", "half")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+    try:
+        with pytest.raises(Retriable, match=r"cannot be written to: .*tries again"):
+            sink(tmp_path / "f")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with sink(tmp_path / "f") as task:
+        task.put(record(0, "half"))
+    assert (tmp_path / "f").read_text() == "half\nhalf\n"
 
 
 def test_strings_as_java_writes_them() -> None:

@@ -40,6 +40,25 @@ def test_types_make_a_schema() -> None:
     ]
 
 
+def test_long_numbers_are_what_they_say() -> None:
+    """A parser that makes floats of them gives neighbours, and nobody notices."""
+    typed = JsonLines(field_types(["total:decimal(2)", "id:int64", "ratio:float64"]), 1000)
+    rows = read_all(typed, b'{"total": 12345678901234567.89, "id": 9223372036854775807, "ratio": 0.12345678901234567}\n'
+                    b'{"total": 123456789012345678901, "ratio": 1.5}\n{"id": 9223372036854775808}\n')  # fmt: skip
+    assert values(rows) == [
+        {"total": Decimal("12345678901234567.89"), "id": 2**63 - 1, "ratio": 0.12345678901234567},
+        {"total": Decimal("123456789012345678901.00"), "id": None, "ratio": 1.5},
+    ]
+    assert [reason for _, reason in bad(rows)] == ["id: '9223372036854775808' is not int64"]
+    rows = read_all(FREE, b'[18446744073709551615, 0.1234567890123456789]\n{"a": [-9223372036854775809]}\n'
+                    b'"123456789012345678901234567890"\n[123456789012345678901234567890]\n')  # fmt: skip
+    assert values(rows) == [[2**64 - 1, 0.1234567890123456789], "123456789012345678901234567890"]
+    assert [(line, reason[:56]) for line, reason in bad(rows)] == [
+        (2, "holds a whole number that is longer than 64 bits: -92233"),
+        (4, "holds a whole number that is longer than 64 bits: 123456"),
+    ]
+
+
 PARTS = st.lists(st.sampled_from([b'{"a":1}', b"\n", b"\r\n", b"[2", b"]", b" ", b"3"]))
 
 
