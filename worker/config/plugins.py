@@ -7,6 +7,7 @@ may stand under several names: a short one and those of the Java classes that it
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -109,9 +110,8 @@ class Plugins:
             loaded = point.load()
         except Exception as error:  # a plugin's import may raise anything
             message = f"{kind} {name!r} cannot be imported from {point.value} ({_package(point)}): {_cause(error)}"
-            raise ConfigError(
-                [Problem(option, message, "reinstall that package, or install what it misses")]
-            ) from error
+            hint = _extra_with_it(point, error) or "reinstall that package, or install what it misses"
+            raise ConfigError([Problem(option, message, hint)]) from error
         contract = _CONTRACTS[kind]
         if not (isinstance(loaded, type) and issubclass(loaded, contract)):
             message = f"{point.value} ({_package(point)}) is not a {contract.__name__}"
@@ -155,6 +155,19 @@ def _short(name: str) -> set[str]:
 
 def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
+
+
+def _extra_with_it(point: EntryPoint, error: Exception) -> str:
+    """How to install the extra of the plugin's own package that brings the missing module; else empty."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if point.dist is None or not missing:
+        return ""
+    for requirement in point.dist.requires or []:
+        name = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"""\bextra\s*==\s*["']([\w.-]+)["']""", requirement)
+        if name and extra and name[0].replace("-", "_").lower() == missing.lower():
+            return f"pip install '{point.dist.name}[{extra[1]}]'"
+    return ""
 
 
 def _cause(error: BaseException) -> str:

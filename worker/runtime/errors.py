@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from headwater.worker.api import Fatal, Fenced, Retriable
+from headwater.worker.api import Fatal, Fenced, HeadwaterError, Retriable
 from headwater.worker.config.plan import ErrorPolicy
 from headwater.worker.observe.metrics import TaskMetrics
 
@@ -130,6 +130,11 @@ def text_of(error: BaseException) -> str:
         return f"its message cannot be read: {type(second).__name__}"
 
 
-def _said(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
+    """What it says; with its class, where it is not one of Headwater's: `KeyError: 'file'`, not `'file'`."""
+    return (text_of(error) if isinstance(error, HeadwaterError) else "") or _said(error)
+
+
+def _said(error: BaseException) -> str:
     text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -25,7 +25,7 @@ from headwater.worker.observe import logs
 from headwater.worker.observe.metrics import TaskMetrics
 
 from .child_channel import PARENT_GONE_EXIT, ChildChannel
-from .errors import Backoff, text_of
+from .errors import Backoff, reason_of, text_of
 from .lease import LeaseReader
 from .sink_loop import SinkLoop
 from .source_loop import SourceLoop
@@ -162,7 +162,7 @@ def _tell_error(tell: Tell, error: BaseException) -> None:
         "error",
         {
             "kind": type(error).__name__,
-            "message": text_of(error),
+            "message": reason_of(error),
             "trace": trace,
             "permanent": isinstance(error, ConfigError),
             "fatal": isinstance(error, Fatal) and not isinstance(error, Fenced),

@@ -56,6 +56,7 @@ class FileSourceConnector(SourceConnector):
 
     def check(self, values: Values) -> list[Finding]:
         findings = [_root(root) for root in dict.fromkeys(Patterns(values["path"], values["exclude"]).roots)]
+        findings += [_folder(path) for path in values["path"] if os.path.isdir(path)]
         findings += format_findings(values)
         if values["move.to"]:
             findings.append(_target(values["move.to"], [f.subject for f in findings if f.level == "ok"]))
@@ -76,6 +77,13 @@ def _root(root: str) -> Finding:
     if not os.access(root, os.R_OK | os.X_OK):
         return Finding("error", root, "this folder cannot be read", f"chmod o+rx {root}")
     return Finding("ok", root, "this folder can be read")
+
+
+def _folder(path: str) -> Finding:
+    """A path that names a folder itself finds no file, in silence."""
+    return Finding(
+        "error", path, "is a folder, of which nothing is read: a path names files", f"path: {path.rstrip('/')}/*"
+    )
 
 
 def _target(folder: str, roots: Sequence[str]) -> Finding:

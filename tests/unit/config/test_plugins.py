@@ -78,3 +78,19 @@ def test_headwaters_own_plugins_are_found() -> None:
     assert own.kind_of("io.debezium.connector.postgresql.PostgresConnector") == "source"
     assert own.kind_of("io.debezium.connector.jdbc.JdbcSinkConnector") == "sink"
     assert {"PostgresSource", "PostgresSink"} <= {plugin.name for plugin in own.all()}
+
+
+def test_what_an_extra_brings_is_named_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "foreign_lake-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: foreign-lake\nVersion: 1.0\nProvides-Extra: lake\nProvides-Extra: test\n"
+        'Requires-Dist: click>=8\nRequires-Dist: no-such-lake<3,>=2; extra == "lake"\n'
+        'Requires-Dist: no-such-lake<3,>=2; extra == "test"\n'
+    )
+    (info / "entry_points.txt").write_text("[headwater.transforms]\nDrain = foreign_lake:Drain\n")
+    (tmp_path / "foreign_lake.py").write_text("import no_such_lake.shore\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        Plugins().load("transform", "Drain", "transforms.a.type")
+    assert caught.value.problems[0].hint == "pip install 'foreign-lake[lake]'"

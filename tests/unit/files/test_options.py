@@ -69,6 +69,13 @@ def test_check(tmp_path: Path) -> None:
     assert findings == {f"{tmp_path}/in": "ok", f"{tmp_path}/none": "warning", f"{tmp_path}/out/done": "ok"}
 
 
+def test_check_tells_of_a_folder_given_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    driver = Driver(path=f"{tmp_path}/in,{tmp_path}/in/*", format="lines")
+    wrong = [finding for finding in driver.connector.check(driver.values) if finding.level == "error"]
+    assert [(finding.subject, finding.fix) for finding in wrong] == [(f"{tmp_path}/in", f"path: {tmp_path}/in/*")]
+
+
 def test_positions_of_users() -> None:
     connector, position = FileSourceConnector(), {"format": 1, "path": "/a", "inode": 5, "byte": 10, "line": 2}
     values: Any = {}

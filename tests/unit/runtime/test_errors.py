@@ -7,7 +7,7 @@ import pytest
 from headwater.worker.api import DataError, Fatal, Fenced, Retriable
 from headwater.worker.config.policies import ErrorPolicy
 from headwater.worker.observe.metrics import TaskMetrics
-from headwater.worker.runtime.errors import Backoff, Interrupted, RecordErrors, Where
+from headwater.worker.runtime.errors import Backoff, Interrupted, RecordErrors, Where, reason_of
 
 WHERE = Where("VALUE_CONVERTER", "some.Converter", "orders-0@7", "key 1, value Anna")
 
@@ -82,3 +82,16 @@ def test_backoff_doubles_up_to_its_limit() -> None:
         assert 0.75 * most <= delay <= most
     backoff.reset()
     assert backoff.next() <= 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Fatal("the server is another one"), "the server is another one"),
+        (KeyError("topics"), "KeyError: 'topics'"),
+        (NotImplementedError(), "NotImplementedError"),
+        (Fatal(), "Fatal"),
+    ],
+)
+def test_why_a_task_has_failed_is_never_a_bare_word(error: Exception, reason: str) -> None:
+    assert reason_of(error) == reason
