@@ -57,17 +57,26 @@ def _of_topic(log: Log, pipeline: ViewPipeline, topic: str, partitions: int) -> 
     tolerant, refused = pipeline.plan.errors.tolerance == "all", 0
     with pipeline.expectation() as expect:
         for messages in newest_messages(log, topic, partitions):
+            seen: dict[str, Sample] = {}
             for message in messages:
-                seen: dict[str, Sample] = {}
-                for record in () if message.value is None else pipeline.records([message]):
-                    if record.value is not None and not _is_delete(record):
-                        seen.setdefault(record.topic, Sample(message, record))
-                if seen and (not tolerant or any(True for _ in expect([message]))):
-                    return list(seen.values())
-                refused += len(seen)
+                made = [record for record in _rows(pipeline, message) if record.topic not in seen]
+                if made and tolerant and not any(True for _ in expect([message])):
+                    refused += len(made)
+                    continue
+                for record in made:
+                    seen.setdefault(record.topic, Sample(message, record))
+            if seen:
+                return list(seen.values())
             if refused >= REFUSED_AT_MOST:
                 break
     return []
+
+
+def _rows(pipeline: ViewPipeline, message: Message) -> list[Record]:
+    """The records that the transforms make of it and that hold a row."""
+    if message.value is None:
+        return []
+    return [record for record in pipeline.records([message]) if record.value is not None and not _is_delete(record)]
 
 
 def _is_delete(record: Record) -> bool:

@@ -58,3 +58,24 @@ def test_a_topic_of_bad_records_alone_gives_none_and_is_not_read_whole(
     assert offset_of_sample(log, "all") is None
     send(log, "b")
     assert offset_of_sample(log, "all") == 201
+
+
+def test_one_topic_may_lead_to_several(log: Log) -> None:
+    send(log, "a")
+    with closing(log.producer()) as producer:
+        producer.send([Message("items", b"b", b'{"id": 2}', [("other", b"")])])
+        producer.flush()
+    routed = {
+        "transforms": "route",
+        "transforms.route.type": "RegexRouter",
+        "transforms.route.regex": "items",
+        "transforms.route.replacement": "others",
+        "transforms.route.predicate": "other",
+        "predicates": "other",
+        "predicates.other.type": "HasHeaderKey",
+        "predicates.other.name": "other",
+    }
+    for tolerance in ("none", "all"):
+        with closing(ViewPipeline("search", {**VIEW, **routed, "errors.tolerance": tolerance}, SETTINGS)) as pipeline:
+            found = samples.newest_samples(log, pipeline)
+        assert {topic: sample.message.offset for topic, sample in found.items()} == {"items": 0, "others": 1}
