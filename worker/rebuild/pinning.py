@@ -11,8 +11,11 @@ from headwater.worker.api import Reader, TopicPartition
 
 from .work import POLL_S, Refused, Work
 
-STILL_S: Final = 120.0
-"""A generation that comes no nearer to its barrier for so long has stopped: the job says so instead of waiting on."""
+STILL_S: Final = 360.0
+"""A generation that comes no nearer to its barrier for so long has stopped: the job says so instead of waiting on. It
+is longer than a group may wait for a member after brokers were away, Kafka's `max.poll.interval.ms` (300 s)."""
+STOPPED_S: Final = 120.0
+"""The same where none of its tasks runs."""
 
 
 class Stuck(Refused):
@@ -50,10 +53,11 @@ def wait_until(work: Work, generation: int, until: Offsets, detail: str) -> dict
             raise Stuck(generation, f"generation {generation} does not run: {failure}")
         if best is None or missing < best:
             best, since = missing, time.monotonic()
-        if time.monotonic() - since > STILL_S:
+        still_s = time.monotonic() - since
+        if still_s > (STOPPED_S if work.tasks.stopped(work.view, generation) else STILL_S):
             raise Stuck(
                 generation,
-                f"generation {generation} has not moved for {STILL_S:.0f} s and is {missing} offsets short; "
+                f"generation {generation} has not moved for {still_s:.0f} s and is {missing} offsets short; "
                 f"are the tasks of {work.view} paused or stopped? See `headwater status`",
             )
         total = sum(until.values()) - sum(begins.values())
