@@ -209,7 +209,8 @@ class ExtractNewRecordState(Transform):
         if schema is None:
             return {name: v for name, v in value.items() if name not in names}, None
         made = self._dropping((schema, names))
-        return (value, schema) if made.schema is schema else (made(value), made.schema)
+        # Not by identity: an equal schema of another object finds the same entry.
+        return (value, schema) if len(made.schema.fields) == len(schema.fields) else (made(value), made.schema)
 
     def _without(self, asked: tuple[Schema, frozenset[str]]) -> Projection:
         schema, names = asked

@@ -117,6 +117,14 @@ def test_the_list_of_fields_to_drop() -> None:
     assert record is not None and record.value == {"id": 1}
 
 
+def test_nothing_to_drop_of_an_equal_schema_of_another_object() -> None:
+    made = transform(drop_fields_header_name="drop", drop_fields_from_key="true")
+    header = Header("drop", ["id"])  # not optional, and so kept
+    for key_schema in (KEY, KEY.with_(doc=None)):
+        record = made.apply(event("update").replace(headers=(header,), key_schema=key_schema))
+        assert record is not None and record.key == {"id": 1, "v": "kv"}
+
+
 def test_wrong_routes() -> None:
     with pytest.raises(DataError, match="not a string"):
         transform(route_by_field="id").apply(event("update"))
