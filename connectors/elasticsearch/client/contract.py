@@ -73,12 +73,17 @@ def refused(status: int, body: Any, where: str) -> HeadwaterError:
     return Refusal(status, kind, reason, where)
 
 
-def cut_short(said: str) -> bool:
-    """Does this error of TLS say that the other side went away, rather than that it is not trusted?
+def no_tls(said: str, where: str, server: str) -> HeadwaterError:
+    """The error for a connection that TLS has failed on. `said`: OpenSSL's or Python's text.
 
-    So does a balancer with nobody behind it. Source: the texts of OpenSSL's and Python's errors.
+    The other side may have gone away, as a balancer with nobody behind it does; else it is not trusted.
     """
-    return "EOF" in said
+    if "EOF" in said:
+        return Busy(f"{where}: no connection to {server}: {said}")
+    return Fatal(
+        f"{where}: no trusted connection to {server}: {said}. Set elastic.https.ca.file to the authority of the "
+        "server's certificate"
+    )
 
 
 def described(body: Any) -> tuple[str, str]:

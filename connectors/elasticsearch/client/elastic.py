@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from headwater.worker.api import Fatal, Values
 
-from .contract import JSON, LINES, Busy, cut_short, refused
+from .contract import JSON, LINES, Busy, no_tls, refused
 from .options import shown, with_scheme
 
 try:
@@ -79,12 +79,7 @@ class ElasticClient:
         except elasticsearch.ApiError as error:
             raise refused(error.meta.status, error.body, where) from error
         except elastic_transport.TlsError as error:
-            if cut_short(error.message):
-                raise Busy(f"{where}: no connection to {self._where}: {error.message}") from error
-            raise Fatal(
-                f"{where}: no trusted connection to {self._where}: {error.message}. Set "
-                "elastic.https.ca.file to the authority of the server's certificate"
-            ) from error
+            raise no_tls(error.message, where, self._where) from error
         except elastic_transport.TransportError as error:
             raise Busy(f"{where}: {type(error).__name__} at {self._where}: {error.message}") from error
         return answer.body

@@ -8,7 +8,7 @@ from typing import Any
 
 from headwater.worker.api import Fatal, Values
 
-from .contract import JSON, LINES, Busy, cut_short, refused
+from .contract import JSON, LINES, Busy, no_tls, refused
 from .options import shown, with_scheme
 
 try:
@@ -65,12 +65,7 @@ class OpenSearchClient:
         try:
             return self._client.transport.perform_request(method, path, headers=headers, params=asked, body=body)
         except opensearchpy.exceptions.SSLError as error:
-            if cut_short(str(error.error)):
-                raise Busy(f"{where}: no connection to {self._where}: {error.error}") from error
-            raise Fatal(
-                f"{where}: no trusted connection to {self._where}: {error.error}. Set elastic.https.ca.file "
-                "to the authority of the server's certificate"
-            ) from error
+            raise no_tls(str(error.error), where, self._where) from error
         except opensearchpy.exceptions.ConnectionError as error:
             raise Busy(f"{where}: {type(error).__name__} at {self._where}: {error.error}") from error
         except opensearchpy.exceptions.TransportError as error:
