@@ -53,6 +53,7 @@ from .schema import (
     primitive,
     struct,
 )
+from .scratch import scratch_table
 from .stored_offsets import check_offsets
 
 __all__ = [
@@ -122,6 +123,7 @@ __all__ = [
     "parse_value",
     "primitive",
     "regular_expression",
+    "scratch_table",
     "shortened",
     "struct",
 ]

@@ -5,13 +5,11 @@ Memory is bounded: beyond a number of keys the fold goes on in a temporary SQLit
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from headwater.worker.api import BUCKETS, ExpectedRow, Fingerprint, bucket
+from headwater.worker.api import BUCKETS, ExpectedRow, Fingerprint, bucket, scratch_table
 
 IN_MEMORY: Final = 200_000
 """Keys held in memory before they go to the file; about 250 bytes each."""
@@ -95,13 +93,7 @@ class Fold:
 
     def _spill(self) -> None:
         if self._file is None:
-            handle, path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
-            os.close(handle)
-            self._file = sqlite3.connect(path, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode = OFF")
-            self._file.execute("PRAGMA synchronous = OFF")
-            self._file.execute(_TABLE)
-            os.unlink(path)  # it is there as long as it is open, and goes with the process, however that ends
+            self._file = scratch_table("headwater-verify-", _TABLE)
         rows = [
             (
                 part,

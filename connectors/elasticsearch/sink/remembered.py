@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from typing import Final, NamedTuple
+
+from headwater.worker.api import scratch_table
 
 IN_MEMORY: Final = 64 * 1024 * 1024
 """Bytes of documents, about."""
@@ -50,13 +50,7 @@ class Remembered:
 
     def _spill(self) -> None:
         if self._file is None:
-            handle, path = tempfile.mkstemp(prefix="headwater-verify-", suffix=".db")
-            os.close(handle)
-            self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            os.unlink(path)  # it lives as long as the connection
-            self._file.execute("PRAGMA journal_mode = OFF")
-            self._file.execute("PRAGMA synchronous = OFF")
-            self._file.execute(_TABLE)
+            self._file = scratch_table("headwater-verify-", _TABLE, any_thread=True)
         rows = [(*name, kept.source, kept.version) for name, kept in self._held.items()]
         self._file.execute("BEGIN")
         self._file.executemany("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)", rows)

@@ -6,13 +6,10 @@ Memory is bounded whatever the number of keys: the file holds a digest, a versio
 from __future__ import annotations
 
 import hashlib
-import os
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from typing import Final
 
-from headwater.worker.api import TopicPartition
+from headwater.worker.api import TopicPartition, scratch_table
 
 _TABLE: Final = (
     "CREATE TABLE newest (part TEXT, key BLOB, version INTEGER, offset INTEGER, gone INTEGER, "
@@ -29,13 +26,7 @@ class Newest:
     """Add each partition's records in the order of their offsets, then ask for those that count."""
 
     def __init__(self) -> None:
-        handle, path = tempfile.mkstemp(prefix="headwater-newest-", suffix=".db")
-        os.close(handle)
-        self._file = sqlite3.connect(path, isolation_level=None)
-        self._file.execute("PRAGMA journal_mode = OFF")
-        self._file.execute("PRAGMA synchronous = OFF")
-        self._file.execute(_TABLE)
-        os.unlink(path)  # it is there as long as it is open, and goes with the process, however that ends
+        self._file = scratch_table("headwater-newest-", _TABLE)
         self._held: list[tuple[str, bytes, int, int, bool]] = []
 
     def add(self, partition: TopicPartition, key: bytes | None, version: int | None, offset: int, gone: bool) -> None:
