@@ -41,9 +41,9 @@ _SERVER_TYPES: Final = {"primary": "read-write", "master": "read-write", "any": 
 
 _TRANSIENT: Final = ("08", "53", "57", "40", "25P03", "55P03", "55006", "58")
 _BAD_DATA: Final = ("22", "23", "54000")
+"""Classes that one record can cause: out of range, constraint, index row too large."""
 _WHOLE_ROW: Final = ("23502", "23514")
 """NOT NULL and CHECK: the server's detail is the whole row, which belongs in no log."""
-"""Classes that one record can cause: out of range, constraint, index row too large."""
 
 
 def conninfo(values: Mapping[str, Any]) -> dict[str, Any]:
