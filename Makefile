@@ -69,7 +69,7 @@ servers: needed-test $(VENV)/test.stamp
 	@$(BIN)/python -m tests.servers.fetch test
 
 test-fast: needed-test-fast $(VENV)/test.stamp
-	$(PYTEST) -n 3 -m 'not servers' tests/unit tests/contract
+	$(PYTEST) -n 4 --dist worksteal -m 'not servers' tests/unit tests/contract
 
 test: servers
 	$(PYTEST) -n 3 --dist loadfile -m 'not long'

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import connect, elasticsearch, kafka, postgres, s3
+from . import connect, elasticsearch, kafka, postgres, registry, s3
 from .programs import MissingTool
 
 DEMO: dict[str, Callable[[], Path]] = {
@@ -24,6 +24,10 @@ TEST: dict[str, Callable[[], Path]] = {
     "Elasticsearch 8.19 (41 MB)": lambda: elasticsearch.binaries("elasticsearch"),
     "OpenSearch 2.19 (53 MB)": lambda: elasticsearch.binaries("opensearch"),
     "the S3 server (built: minutes)": s3.binary,
+    "Apicurio's schema registry (142 MB)": registry.binaries,
+    "Apicurio's converters": registry.converters,
+    "Confluent's Avro serializers (30 MB)": registry.serializers,
+    "Apicurio's serializers (60 MB)": registry.serdes,
     **{f"Kafka Connect with Debezium {plugin}": lambda plugin=plugin: connect.binaries(plugin)  # type: ignore[misc]
        for plugin in connect.PLUGINS},
 }  # fmt: skip

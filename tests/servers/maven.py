@@ -36,12 +36,32 @@ def jars(name: str, artifacts: Sequence[str], without: Sequence[str] = ()) -> Pa
     return folder
 
 
+def file_alone(name: str, artifact: str) -> Path:
+    """The folder that holds this artifact without what it needs, whatever its own description asks for.
+
+    Raises as `jars`.
+    """
+    parent = programs_folder("java")
+    folder = parent / f"{name}-{hashlib.sha256(artifact.encode()).hexdigest()[:10]}"
+    with (parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _run_maven(folder, ["dependency:copy", f"-Dartifact={artifact}"])
+    return folder
+
+
 def _fetch(pom: str, folder: Path) -> None:
+    _run_maven(folder, ["dependency:copy-dependencies", "-DincludeScope=runtime"], pom)
+
+
+def _run_maven(folder: Path, goal: Sequence[str], pom: str | None = None) -> None:
     partial = folder.with_name(f"{folder.name}.{os.getpid()}")
     partial.mkdir()
-    (partial / "pom.xml").write_text(pom)
-    command = [program("mvn", "maven"), "-B", "-q", "-f", partial / "pom.xml", "dependency:copy-dependencies"]
-    command += [f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
+    command: list[str | Path] = [program("mvn", "maven"), "-B", "-q"]
+    if pom is not None:
+        (partial / "pom.xml").write_text(pom)
+        command += ["-f", partial / "pom.xml"]
+    command += [*goal, f"-DoutputDirectory={partial}"]
     command.append(f"-Dmaven.repo.local={cache_dir() / 'maven'}")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:

@@ -13,7 +13,7 @@ from .connector import (
     TaskConfig,
     TaskContext,
 )
-from .errors import ConfigError, DataError, Fatal, Fenced, HeadwaterError, Problem, Retriable, shortened
+from .errors import ConfigError, DataError, Fatal, Fenced, HeadwaterError, Problem, Retriable, Unavailable, shortened
 from .fingerprint import BUCKETS, Fingerprint, bucket, digest
 from .generations import (
     ExpectedRow,
@@ -37,7 +37,19 @@ from .options import (
     regular_expression,
 )
 from .pipeline import Converter, Encoder, Predicate, SchemaAndValue, Transform
-from .record import VERSION_HEADER, Batch, Header, Partition, Position, Record, SinkBatch, TopicPartition, TopicSettings
+from .record import (
+    VERSION_HEADER,
+    Batch,
+    Header,
+    Partition,
+    Position,
+    Record,
+    SinkBatch,
+    TopicPartition,
+    TopicSettings,
+    again,
+    is_again,
+)
 from .schema import (
     DATE,
     DECIMAL,
@@ -111,14 +123,17 @@ __all__ = [
     "TopicSettings",
     "Transform",
     "Type",
+    "Unavailable",
     "Unsupported",
     "Values",
+    "again",
     "array",
     "at_least",
     "bucket",
     "check_offsets",
     "decimal",
     "digest",
+    "is_again",
     "mapping",
     "parse_value",
     "primitive",

@@ -109,6 +109,14 @@ class Sink:
     `open` at the latest. `flush` comes earlier at a barrier, before `revoke`, at a stop, and once the log's end is
     reached if the last one was so long ago. Such a sink reports bad records in `write` alone."""
 
+    every_record: bool = False
+    """Does it keep something of each record, rather than of the newest of each key? Set by `open` at the latest. A dead
+    letter is then written also where a newer record of its key has come since."""
+
+    rows_by_log_key: bool = True
+    """Do records of one row have one key on the log? False: rows are named by values or headers, and no versions of
+    them are kept. Set by `open` at the latest. Dead letters then stay: one might overwrite a newer record."""
+
     def open(self, context: TaskContext) -> None: ...
 
     def assign(self, partitions: Mapping[TopicPartition, str]) -> dict[TopicPartition, int | None]:

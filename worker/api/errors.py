@@ -37,6 +37,14 @@ class Retriable(HeadwaterError):
         self.after_s = after_s
 
 
+class Unavailable(Retriable):
+    """A service that a stage needs (a schema registry) does not answer: no record is to blame, so none is skipped.
+
+    The runtime waits and tries again, whatever `errors.tolerance` says: for ever, or as long as a positive
+    `errors.retry.timeout` says; the task then fails and is restarted with backoff.
+    """
+
+
 class DataError(HeadwaterError):
     """One record cannot be handled: `errors.tolerance` decides between dead letter and failure."""
 

@@ -19,9 +19,17 @@ class Transform:
 
     options: ClassVar[Options] = Options()
     doc: ClassVar[str] = ""
+    events: ClassVar[bool] = False
+    """What it routes to other topics are events, of which all count, not only the newest of a key: at a source those
+    topics are made to keep everything, whatever the source's own topics do."""
+    reveals: ClassVar[bool] = False
+    """It makes readable what its topic hides: messages of later errors may quote it, so they are kept out of topics."""
 
     def configure(self, values: Values) -> None:
         """Called once, before the first record."""
+
+    def rehearse(self) -> None:
+        """Called before a preview, after `configure`: from now on nothing outside may change."""
 
     def apply(self, record: Record) -> Record | Iterable[Record] | None:
         raise NotImplementedError
@@ -54,6 +62,9 @@ class Converter:
     doc: ClassVar[str] = ""
 
     def configure(self, values: Values, is_key: bool) -> None: ...
+
+    def rehearse(self) -> None:
+        """Called before a preview: from now on nothing outside may change, no schema be registered."""
 
     def encoder(self, topic: str, schema: Schema | None) -> Encoder:
         """A function from a value of this schema to bytes. The function raises `DataError`."""

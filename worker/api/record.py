@@ -27,6 +27,21 @@ class TopicPartition(NamedTuple):
         return f"{self.topic}-{self.partition}"
 
 
+_AGAIN: Final = "again:"
+"""Begins with a letter's place in a queue what stands for a topic there; the colon is in no topic's name."""
+
+
+def again(queue: str, queue_partition: int, source: TopicPartition) -> TopicPartition:
+    """Stands for the letters of `source` in one partition of a dead letter queue, which a sink gets once more: it holds
+    their offsets, those of the queue, like any other's. `queue`: the topic's id."""
+    return TopicPartition(f"{_AGAIN}{queue}:{queue_partition}:{source.topic}", source.partition)
+
+
+def is_again(topic: str) -> bool:
+    """Is it no topic, but made by `again`?"""
+    return topic.startswith(_AGAIN)
+
+
 class Header(NamedTuple):
     """`schema` None: `value` is bytes, or None, as it lay on the log; a header converter may have given it one."""
 
@@ -98,7 +113,9 @@ class SinkBatch:
     """What one `Sink.write` gets: the log from offset `first` up to, not including, `next` of each partition.
 
     Both move over offsets that hold no record (compacted away, transaction markers), so `first` always equals the
-    `next` of the batch before, and a view can demand that.
+    `next` of the batch before, and a view can demand that. A batch of dead letters that are given once more moves on
+    partitions made by `again`, and names its records' own, which do not move (`first` is `next`); the records
+    have the places that they have on the log.
     """
 
     records: list[Record]

@@ -59,8 +59,9 @@ COMMON: Final = Options(
            "`key.converter.…`.", importance="low", group="Common"),
     Option("value.converter", CLASS, None, "Values <-> bytes. Default: the worker's. Its own options follow as "
            "`value.converter.…`.", importance="low", group="Common"),
-    Option("header.converter", CLASS, None, "Header values <-> bytes. Default: the worker's, which is "
-           "SimpleHeaderConverter.", importance="low", group="Common"),
+    Option("header.converter", CLASS, None, "Header values <-> bytes. Default: the worker's. With none they are "
+           "written as text and read as they are; SimpleHeaderConverter guesses a type when it reads.",
+           importance="low", group="Common"),
     Option("config.action.reload", default="restart", choices=("none", "restart"), importance="low", group="Common",
            doc="Accepted for Kafka Connect's sake. `${…}` is read when a task starts, under either value."),
     Option("transforms", LIST, (), "Names of the transforms, in their order; each is set up by "
@@ -77,6 +78,13 @@ COMMON: Final = Options(
     Option("errors.log.enable", BOOLEAN, False, "Log each tolerated error too.", group="Errors"),
     Option("errors.log.include.messages", BOOLEAN, False, "Log the record's key and value with the error. They may "
            "hold personal data.", group="Errors"),
+    Option("errors.deadletterqueue.topic.name", default="", group="Errors",
+           doc="Topic that takes the records that could not be handled. Needs errors.tolerance=all. Sources have "
+           "one as well, which Kafka Connect's do not."),
+    Option("errors.deadletterqueue.topic.replication.factor", INT, 3, "Replicas of that topic where Headwater makes "
+           "it; -1: the broker's default.", validate=_minus_one_or(1), group="Errors"),
+    Option("errors.deadletterqueue.context.headers.enable", BOOLEAN, False, "Add headers `__connect.errors.…` that "
+           "say where the record came from and what went wrong.", group="Errors"),
     Option("restart.backoff.initial.ms", LONG, 1_000, "Wait before a failed task is started again, ms; doubles with "
            "every failure in a row.", validate=at_least(0), group="Restart"),
     Option("restart.backoff.max.ms", LONG, 60_000, "Longest wait before a failed task is started again, ms.",
@@ -112,12 +120,6 @@ SINK: Final = Options(
     Option("topics", LIST, (), "Topics to read, by name.", validate=unique, importance="high", group="Common"),
     Option("topics.regex", default="", validate=regular_expression, importance="high", group="Common",
            doc="Topics to read, by a regular expression that matches the whole name. Either this or `topics`."),
-    Option("errors.deadletterqueue.topic.name", default="", group="Errors",
-           doc="Topic that takes the records that could not be handled. Needs errors.tolerance=all."),
-    Option("errors.deadletterqueue.topic.replication.factor", INT, 3, "Replicas of that topic where Headwater makes "
-           "it; -1: the broker's default.", validate=_minus_one_or(1), group="Errors"),
-    Option("errors.deadletterqueue.context.headers.enable", BOOLEAN, False, "Add headers `__connect.errors.…` that "
-           "say where the record came from and what went wrong.", group="Errors"),
 )  # fmt: skip
 
 OF_KIND: Final = {"source": SOURCE, "sink": SINK}

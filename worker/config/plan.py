@@ -23,7 +23,6 @@ __all__ = ["ConnectorPlan", "ErrorPolicy", "RestartPolicy", "Stage", "TopicGroup
 Kind = Literal["source", "sink"]
 
 DEFAULT_CONVERTER: Final = "org.apache.kafka.connect.json.JsonConverter"
-SIMPLE_HEADERS: Final = ("SimpleHeaderConverter", "org.apache.kafka.connect.storage.SimpleHeaderConverter")
 _CONVERTERS: Final = ("key.converter", "value.converter", "header.converter")
 _STAGES: Final = ("transforms.", "predicates.")
 
@@ -35,7 +34,7 @@ class ConnectorPlan:
     `values`: framework and connector options together, parsed, a task's own config merged in.
     `raw`: the text they were parsed from, secrets expanded; never show it.
     `key_converter`, `value_converter`: the connector's own, else the worker's.
-    `header_converter`: None = Connect's SimpleHeaderConverter.
+    `header_converter`: None = headers are written as SimpleHeaderConverter does and read as the bytes that they are.
     `topics` and `topics_regex` belong to sinks; one of the two is set. `exactly_once`, `boundary`,
     `topic_groups` to sources.
     `topic_groups` are in the order of preference; the default group, which matches every topic, is last.
@@ -63,6 +62,11 @@ class ConnectorPlan:
     producer_overrides: Mapping[str, str] = field(default_factory=dict)
     consumer_overrides: Mapping[str, str] = field(default_factory=dict)
     admin_overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reveals(self) -> bool:
+        """One of the transforms makes readable what the topics hide."""
+        return any(stage.transform.reveals for stage in self.stages)
 
     def topic_group(self, topic: str) -> TopicGroup | None:
         """The first group that takes this topic; None where the user gave none."""
@@ -193,7 +197,7 @@ def _converter(
         ]
         name = worker.get(prefix, "").strip() or ("" if prefix == "header.converter" else DEFAULT_CONVERTER)
         own = {k.removeprefix(f"{prefix}."): v for k, v in worker.items() if k.startswith(f"{prefix}.")}
-    if prefix == "header.converter" and (not name or name in SIMPLE_HEADERS):
+    if not name:
         return None
     converter, wrong = build_converter(f"{prefix}.", name, own, prefix == "key.converter", plugins)
     problems += wrong

@@ -25,7 +25,8 @@ SHORTEST_SECRET: Final = 3
 """Shorter values are not looked for in texts: they would blot out half of every message."""
 
 _SECRET_NAME: Final = re.compile(
-    r"password|passwd|passphrase|secret|credential|jaas|token|api\.?key|private\.?key"
+    r"password|passwd|passphrase|secret|credential(?!s\.source)|jaas|token|api\.?key|private\.?key"
+    r"|auth\.user\.info|request\.header\."
     r"|ssl\.keystore\.key|ssl\.key\.pem|oauthbearer\.config",
     re.IGNORECASE,
 )

@@ -77,7 +77,8 @@ WORKER_OPTIONS: Final = Options(
     Option("key.converter", OptionType.CLASS, DEFAULT_CONVERTER, "Converter of connectors that name none; its options "
            "follow as `key.converter.…`.", group="Converters"),
     Option("value.converter", OptionType.CLASS, DEFAULT_CONVERTER, "The same for values.", group="Converters"),
-    Option("header.converter", OptionType.CLASS, None, "The same for headers; default: SimpleHeaderConverter.",
+    Option("header.converter", OptionType.CLASS, None, "The same for headers. With none they are written as text and "
+           "read as they are; SimpleHeaderConverter guesses a type when it reads.",
            group="Converters", importance="low"),
     Unsupported(r"(key|value|header)\.converter\.plugin\.version", ONE_VERSION, pattern=True),
     Option(r"(key|value|header)\.converter\..+", doc="An option of that converter.", pattern=True, group="Converters"),

@@ -67,17 +67,27 @@ def has_default(schema: Schema) -> bool:
     return schema.default is not None and schema.default is not NO_DEFAULT
 
 
-def struct_step(node: Node, refuse_unknown: bool) -> Step:
-    """A step for dicts: fields in the schema's order, absent ones as null. `refuse_unknown`: or drop them."""
+def _never(_: Schema) -> bool:
+    return False
+
+
+def struct_step(node: Node, refuse_unknown: bool, without: Callable[[Schema], bool] = _never) -> Step:
+    """A step for dicts: fields in the schema's order, absent ones as null. `refuse_unknown`: or drop them.
+
+    `without`: is a field of this schema that is null left out?
+    """
     schema = node.schema
     names = tuple(field.name for field in schema.fields)
     known = frozenset(names)
     fields = [node.field(field.name, field.schema) for field in schema.fields]
-    plans: dict[tuple[type, ...], tuple[tuple[str, Step], ...]] = {}
+    plans: dict[tuple[type, ...], tuple[tuple[tuple[str, Step], ...], frozenset[str]]] = {}
 
-    def plan(kinds: tuple[type, ...]) -> tuple[tuple[str, Step], ...]:
-        steps = ((name, field.step(kind)) for name, field, kind in zip(names, fields, kinds, strict=True))
-        made = tuple((name, step) for name, step in steps if step is not None)
+    def plan(kinds: tuple[type, ...]) -> tuple[tuple[tuple[str, Step], ...], frozenset[str]]:
+        """What has to be done, and which fields are left out."""
+        of = list(zip(names, fields, kinds, strict=True))
+        gone = frozenset(name for name, field, kind in of if kind is type(None) and without(field.schema))
+        steps = ((name, field.step(kind)) for name, field, kind in of if name not in gone)
+        made = tuple((name, step) for name, step in steps if step is not None), gone
         if len(plans) < MAX_PLANS:
             plans[kinds] = made
         return made
@@ -88,9 +98,7 @@ def struct_step(node: Node, refuse_unknown: bool) -> Step:
                 raise node.error(f"holds {unknown[0]!r}, which its schema does not know")
             value = {name: value.get(name) for name in names}
         kinds = tuple(map(type, value.values()))
-        steps = plans.get(kinds)
-        if steps is None:
-            steps = plan(kinds)
+        steps, gone = plans.get(kinds) or plan(kinds)
         changed = value
         for name, step in steps:
             old = value[name]
@@ -99,6 +107,8 @@ def struct_step(node: Node, refuse_unknown: bool) -> Step:
                 if changed is value:
                     changed = value.copy()
                 changed[name] = new
+        if gone:
+            return {name: item for name, item in changed.items() if name not in gone}
         return changed
 
     return convert

@@ -6,9 +6,7 @@ byte for byte (on a JDK of version 19 or newer, where Double.toString gives the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -27,7 +25,7 @@ from headwater.worker.api import (
 )
 
 from .by_type import Node
-from .json_decode import NotExact, json_decoder
+from .json_decode import NotExact, json_decoder, loads, loads_exact
 from .json_encode import dumps, json_encoder, schemaless
 from .known_prefixes import Known, KnownPrefixes
 from .schema_json import schema_from_json, schema_to_json
@@ -118,9 +116,9 @@ class JsonConverter(Converter):
         if data is None:
             return SchemaAndValue(None, None)
         if not self._with_schemas:
-            return SchemaAndValue(None, _loads(data) if data else None)
+            return SchemaAndValue(None, loads(data) if data else None)
         if self._fixed is not None:
-            return SchemaAndValue(self._fixed.schema, _value(self._fixed, _loads(data), data))
+            return SchemaAndValue(self._fixed.schema, _value(self._fixed, loads(data), data))
         found = self._prefixes.find(topic, data)
         if found is None or not data.endswith(b"}"):
             return self._decode_in_full(topic, data)
@@ -133,7 +131,7 @@ class JsonConverter(Converter):
         return SchemaAndValue(known.schema, _value(known, payload, text))
 
     def _decode_in_full(self, topic: str, data: bytes) -> SchemaAndValue:
-        message = _loads(data)
+        message = loads(data)
         if not isinstance(message, dict) or message.keys() != {"schema", "payload"}:
             raise DataError(
                 "is JSON, but not an object of exactly the two fields schema and payload; for plain JSON set "
@@ -142,7 +140,7 @@ class JsonConverter(Converter):
         try:
             return self._read(topic, data, message)
         except NotExact:
-            return self._read(topic, data, _loads_exact(data))
+            return self._read(topic, data, loads_exact(data))
 
     def _read(self, topic: str, data: bytes, message: dict[str, Any]) -> SchemaAndValue:
         known = self._known(message["schema"])
@@ -170,23 +168,4 @@ def _value(known: Known, payload: Any, text: bytes) -> Any:
     try:
         return known.decode(payload)
     except NotExact:
-        return known.decode(_loads_exact(text))
-
-
-def _loads(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"is not JSON: {error}") from error
-
-
-def _loads_exact(data: bytes) -> Any:
-    """Slower, with every digit of every number."""
-    try:
-        return json.loads(data, parse_float=Decimal, parse_int=_whole)
-    except ValueError as error:  # Python's limit for the digits of one whole number
-        raise DataError(f"is not JSON that can be read exactly: {error}") from error
-
-
-def _whole(text: str) -> int | Decimal:
-    return int(text) if len(text) < 19 or -(2**63) <= int(text) < 2**63 else Decimal(text)
+        return known.decode(loads_exact(text))

@@ -7,13 +7,16 @@ Java writes for NaN and infinities are read back.
 
 from __future__ import annotations
 
+import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from headwater.worker.api import DECIMAL, Type
+import orjson
+
+from headwater.worker.api import DECIMAL, DataError, Type
 
 from .by_type import Choose, Node, Step, list_step, null_step, struct_step
 from .connect_decimal import from_unscaled, scale_of
@@ -38,6 +41,26 @@ def json_decoder(replace_null_with_default: bool) -> Choose:
         return None if step is _AS_IS else step
 
     return choose
+
+
+def loads(data: bytes) -> Any:
+    """Raises `DataError`."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"is not JSON: {error}") from error
+
+
+def loads_exact(data: bytes) -> Any:
+    """Slower, with every digit of every number."""
+    try:
+        return json.loads(data, parse_float=Decimal, parse_int=_exact_whole)
+    except ValueError as error:  # Python's limit for the digits of one whole number
+        raise DataError(f"is not JSON that can be read exactly: {error}") from error
+
+
+def _exact_whole(text: str) -> int | Decimal:
+    return int(text) if len(text) < 19 or -(2**63) <= int(text) < 2**63 else Decimal(text)
 
 
 def _as_is(value: Any) -> Any:

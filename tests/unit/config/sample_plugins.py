@@ -95,6 +95,7 @@ CONVERTERS = [
         ("json", "JsonConverter"),
         ("json", "org.apache.kafka.connect.json.JsonConverter"),
         ("string", "StringConverter"),
+        ("header", "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
     )
 ]
 

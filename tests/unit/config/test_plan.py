@@ -7,6 +7,7 @@ import pytest
 from headwater.worker.api import ConfigError, Record
 from headwater.worker.config.plan import ConnectorPlan, ErrorPolicy, RestartPolicy, build_plan
 from headwater.worker.config.policies import BoundaryPolicy
+from headwater.worker.convert.header import SimpleHeaderConverter
 from headwater.worker.convert.json import JsonConverter
 from headwater.worker.convert.string import StringConverter
 from tests.unit.config.sample_plugins import PLUGINS, IsTopic, NumbersConnector, Rename
@@ -54,6 +55,7 @@ def test_a_sink_with_everything() -> None:
     assert made.topics == ("a", "b")
     assert made.errors == ErrorPolicy("all", -1, dlq_topic="dead", dlq_context_headers=True)
     assert isinstance(made.key_converter, StringConverter)
+    assert isinstance(made.header_converter, SimpleHeaderConverter)
     two, one = made.stages
     assert (two.alias, two.predicate, two.negate) == ("two", None, False)
     assert isinstance(one.predicate, IsTopic)

@@ -56,6 +56,9 @@ def test_what_counts_as_secret() -> None:
     assert is_secret_name("aws.secret.access.key")
     assert is_secret_name("producer.override.ssl.key.pem")
     assert is_secret_name("sasl.oauthbearer.config")
+    assert is_secret_name("value.converter.basic.auth.user.info")
+    assert is_secret_name("value.converter.request.header.Authorization")
+    assert not is_secret_name("value.converter.basic.auth.credentials.source")
     assert not is_secret_name("tasks.max")
     assert not is_secret_name("ssl.key.location")
 

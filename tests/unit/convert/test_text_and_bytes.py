@@ -46,7 +46,8 @@ def test_bytes_in_headers() -> None:
     assert converter.encoder("t", array(primitive(Type.BYTES)))([b"\x01\x02"]) == b'["AQI="]'
     assert converter.encoder("t", None)(b"\xff\x00") == b"\xff\x00"
     assert converter.encoder("t", TEXT)(None) is None
-    assert converter.decode("t", b"\xff\x00") == (None, b"\xff\x00")
+    assert converter.decode("t", b"\xff\x00") == (primitive(Type.BYTES), b"\xff\x00")
+    assert converter.decode("t", None) == (None, None)
     with pytest.raises(DataError):
         converter.encoder("t", None)(object())
 

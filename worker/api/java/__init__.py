@@ -1,0 +1,1 @@
+"""How Java writes and reads numbers, dates and header values: for plugins whose results must be those of Java's."""
