@@ -15,12 +15,14 @@ from typing import Any, Final, NamedTuple
 from headwater.connectors.debezium.envelope import DELETE, is_envelope
 from headwater.worker.api import (
     NO_DEFAULT,
+    ConfigError,
     DataError,
     Field,
     Header,
     Option,
     Options,
     OptionType,
+    Problem,
     Record,
     Schema,
     Transform,
@@ -30,6 +32,7 @@ from headwater.worker.api import (
     primitive,
 )
 
+from .insert_header import not_ours
 from .kept import Kept
 from .metadata_fields import MetadataField, not_fields, parse_fields
 from .projection import Projection, projection
@@ -89,6 +92,8 @@ class ExtractNewRecordState(Transform):
         self._rewrites = self._mode.startswith("rewrite")
         self._fields = parse_fields(values["add.fields.prefix"], values["add.fields"])
         self._headers = parse_fields(values["add.headers.prefix"], values["add.headers"])
+        if wrong := not_ours([field.new_name for field in self._headers]):
+            raise ConfigError([Problem("add.headers", wrong)])
         self._route_by: str = values["route.by.field"]
         self._drop_header: str = values["drop.fields.header.name"] or ""
         self._drop_from_key: bool = values["drop.fields.from.key"]

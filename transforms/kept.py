@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 LIMIT: Final = 1024
 
 
-class Kept(Generic[K, V]):
+class Kept(dict[K, V]):
     """`kept(key)` is `make(key)`, made when first asked for; the oldest goes where there are too many."""
 
     def __init__(self, make: Callable[[K], V], limit: int = LIMIT) -> None:
+        super().__init__()
         self._make = make
         self._limit = limit
-        self._made: dict[K, V] = {}
 
-    def __call__(self, key: K) -> V:
-        try:
-            return self._made[key]
-        except KeyError:
-            if len(self._made) >= self._limit:
-                del self._made[next(iter(self._made))]
-            made = self._made[key] = self._make(key)
-            return made
+    __call__ = dict.__getitem__
+
+    def __missing__(self, key: K) -> V:
+        if len(self) >= self._limit:
+            del self[next(iter(self))]
+        made = self[key] = self._make(key)
+        return made

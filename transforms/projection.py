@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from headwater.worker.api import NO_DEFAULT, DataError, Field, Record, Schema, Type
+from headwater.worker.api import NO_DEFAULT, DataError, Field, Schema
 
 
 class Projection(NamedTuple):
@@ -56,15 +56,3 @@ def projection(schema: Schema, fields: Iterable[tuple[str, str]], replace_null_w
     changed = schema.with_(fields=tuple(made.values()), optional=False, default=NO_DEFAULT)
     pick = itemgetter(*(old for _, old in pairs)) if len(pairs) > 1 else None  # of one field it makes no tuple
     return Projection(changed, pairs, defaults, tuple(made), pick)
-
-
-def require_struct(value: Any, schema: Schema, record: Record, purpose: str) -> dict[str, Any]:
-    if schema.type is not Type.STRUCT or not isinstance(value, dict):
-        raise DataError(f"{record.where()}: {purpose} needs a struct, and this is {schema.type.name}")
-    return value
-
-
-def require_map(value: Any, record: Record, purpose: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError(f"{record.where()}: {purpose} needs a map, and this is a {type(value).__name__}")
-    return value

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from headwater.worker.api import DataError, Option, Options, OptionType, Record, Schema, Transform, Unsupported, Values
+from headwater.worker.api import Option, Options, OptionType, Record, Schema, Unsupported, Values
 
 from .kept import Kept
-from .projection import Projection, projection, require_map, require_struct
+from .key_or_value import KeyOrValue, OfKey, OfValue, as_map, as_struct
+from .null_defaults import REPLACE_NULL
+from .projection import Projection, projection
 
 
 def _pairs(mappings: list[str]) -> str | None:
@@ -18,12 +20,12 @@ def _pairs(mappings: list[str]) -> str | None:
     return f"must be pairs old:new, and {wrong[0]!r} is not" if wrong else None
 
 
-class _ReplaceField(Transform):
+class _ReplaceField(KeyOrValue):
     options = Options(
         Option("exclude", OptionType.LIST, [], "Fields to drop; this counts before `include`."),
         Option("include", OptionType.LIST, [], "Fields to keep; empty: all."),
         Option("renames", OptionType.LIST, [], "Fields to rename, as `old:new,old:new`.", validate=_pairs),
-        Option("replace.null.with.default", OptionType.BOOLEAN, True, "Put the default where a field is null."),
+        REPLACE_NULL,
         Unsupported("blacklist", "removed in Kafka 4.0; use exclude"),
         Unsupported("whitelist", "removed in Kafka 4.0; use include"),
     )
@@ -43,33 +45,20 @@ class _ReplaceField(Transform):
     def _keeps(self, name: str) -> bool:
         return name not in self._exclude and (not self._include or name in self._include)
 
-    def _changed(self, value: Any, schema: Schema | None, record: Record) -> tuple[Any, Schema | None]:
+    def change(self, value: Any, schema: Schema | None, record: Record) -> tuple[Any, Schema | None]:
+        if value is None:
+            return value, schema
         if schema is None:
-            fields = require_map(value, record, "ReplaceField")
+            fields = as_map(value)
             return {self._renames.get(name, name): v for name, v in fields.items() if self._keeps(name)}, None
-        row = require_struct(value, schema, record, "ReplaceField")
-        try:
-            made = self._projections(schema)
-        except DataError as error:
-            raise DataError(f"{record.where()}: ReplaceField: {error}") from error
+        row = as_struct(value, schema)
+        made = self._projections(schema)
         return made(row), made.schema
 
 
-class ReplaceFieldValue(_ReplaceField):
+class ReplaceFieldValue(OfValue, _ReplaceField):
     doc = "Drop, keep or rename fields of the value."
 
-    def apply(self, record: Record) -> Record:
-        if record.value is None:
-            return record
-        value, schema = self._changed(record.value, record.value_schema, record)
-        return record.replace(value=value, value_schema=schema)
 
-
-class ReplaceFieldKey(_ReplaceField):
+class ReplaceFieldKey(OfKey, _ReplaceField):
     doc = "Drop, keep or rename fields of the key."
-
-    def apply(self, record: Record) -> Record:
-        if record.key is None:
-            return record
-        key, schema = self._changed(record.key, record.key_schema, record)
-        return record.replace(key=key, key_schema=schema)

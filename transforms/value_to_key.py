@@ -5,15 +5,15 @@ Source: org.apache.kafka.connect.transforms.ValueToKey (Kafka 4.3.1).
 
 from __future__ import annotations
 
-from typing import Any
-
 from headwater.worker.api import DataError, Field, Option, Options, OptionType, Record, Schema, Transform, Type, Values
 
 from .kept import Kept
-from .projection import Projection, projection, require_map, require_struct
+from .key_or_value import as_map, as_struct
+from .null_defaults import REPLACE_NULL
+from .projection import Projection, projection
 
 
-def _some(value: list[str]) -> str | None:
+def at_least_one(value: list[str]) -> str | None:
     return None if value else "must name at least one field"
 
 
@@ -21,8 +21,8 @@ class ValueToKey(Transform):
     """A tombstone has no fields: like Kafka's, this refuses it; put a predicate before it."""
 
     options = Options(
-        Option("fields", OptionType.LIST, doc="Fields of the value that make the key, in this order.", validate=_some),
-        Option("replace.null.with.default", OptionType.BOOLEAN, True, "Put the default where a field is null."),
+        Option("fields", OptionType.LIST, doc="Fields that make the key, in this order.", validate=at_least_one),
+        REPLACE_NULL,
     )
     doc = "Make a new key from fields of the value."
 
@@ -32,12 +32,13 @@ class ValueToKey(Transform):
         self._projections: Kept[Schema, Projection] = Kept(self._project)
 
     def apply(self, record: Record) -> Record:
-        if record.value_schema is None:
-            fields = require_map(record.value, record, "ValueToKey")
-            return record.replace(key={name: fields.get(name) for name in self._fields}, key_schema=None)
-        row: dict[str, Any] = require_struct(record.value, record.value_schema, record, "ValueToKey")
+        value, schema = record.value, record.value_schema
         try:
-            made = self._projections(record.value_schema)
+            if schema is None:
+                fields = as_map(value)
+                return record.replace(key={name: fields.get(name) for name in self._fields}, key_schema=None)
+            row = as_struct(value, schema)
+            made = self._projections(schema)
         except DataError as error:
             raise DataError(f"{record.where()}: ValueToKey: {error}") from error
         return record.replace(key=made(row), key_schema=made.schema)

@@ -73,7 +73,7 @@ def test_keys() -> None:
 
 def test_wrong_types() -> None:
     made = value_transform(exclude="id")
-    with pytest.raises(DataError, match="t: ReplaceField needs a struct, and this is STRING"):
+    with pytest.raises(DataError, match=r"t: ReplaceField\$Value: needs a struct, and this is STRING"):
         made.apply(Record("t", value="x", value_schema=primitive(Type.STRING)))
     with pytest.raises(DataError, match="needs a map, and this is a str"):
         made.apply(Record("t", value="x"))
