@@ -15,6 +15,7 @@ from headwater.connectors.postgres.types.modes import ValueModes
 from headwater.connectors.postgres.types.registry import TypeLookup, column_type
 from headwater.worker.api import NO_DEFAULT, DataError, Fatal, Schema, struct
 
+from .masking import Masking
 from .pgoutput import UNCHANGED, Value
 
 
@@ -34,11 +35,12 @@ class TableCodec:
         delivered: Sequence[str] | None = None,
         include: Callable[[ColumnInfo], bool] = lambda column: True,
         key: Sequence[str] | None = None,
+        masking: Masking | None = None,
     ) -> None:
         """`delivered`: names of the columns in the order in which rows bring them (of COPY, of a Relation), default
         all of the table's. `include`: the column filter. `key`: the columns of the key, where the user names them
         (message.key.columns); else the primary key, else the replica identity index. The key holds its columns even
-        where `include` keeps them out of the value.
+        where `include` keeps them out of the value, and as they are where `masking` changes them in the value.
 
         Raises `Fatal` for a delivered or key column that the table does not have.
         """
@@ -49,6 +51,8 @@ class TableCodec:
         chosen: list[tuple[int, ColumnInfo, ColumnType]] = []
         keys: dict[str, tuple[int, ColumnInfo, ColumnType]] = {}
         omitted = []
+        masked: set[str] = set()
+        self._constants: dict[str, str] = {}
         for place, column in enumerate(_columns(table, names)):
             type = column_type(column, types, modes)
             if type is not None and column.name in self.key_columns:
@@ -57,8 +61,14 @@ class TableCodec:
                 continue
             if type is None:
                 omitted.append(column.name)
-            else:
-                chosen.append((place, column, type))
+                continue
+            changed = masking.of(table.full_name, column, type, types) if masking else None
+            if changed is not None:
+                masked.add(column.name)
+                type = changed.type
+                if changed.constant is not None:
+                    self._constants[column.name] = changed.constant
+            chosen.append((place, column, type))
         self.names = tuple(column.name for _, column, _ in chosen)
         self.omitted = tuple(omitted)
         self._places = tuple(place for place, _, _ in chosen)
@@ -73,7 +83,8 @@ class TableCodec:
             fields = {name: _schema(keys[name][1], keys[name][2]) for name in self.key_columns}
             self.key_schema = struct(fields, f"{topic}.Key")
         self._key_places = tuple(keys[name][0] for name in self.key_columns)
-        self._hidden_keys = {name: keys[name][2].decode for name in self.key_columns if name not in self.names}
+        apart = [name for name in self.key_columns if name not in self.names or name in masked]
+        self._hidden_keys = {name: keys[name][2].decode for name in apart}
         self._placeholders = _placeholders(chosen, modes)
 
     def decode_row(self, values: Sequence[Value]) -> dict[str, Any]:
@@ -83,14 +94,15 @@ class TableCodec:
         if self._pick is not None:
             values = self._pick(values)
         if UNCHANGED in values:
-            return self._decode_each(values)
+            return self._decode_each(values) | self._constants
         try:
-            return {
+            row = {
                 name: None if value is None else decode(value)  # type: ignore[arg-type]
                 for name, decode, value in zip(self.names, self._decoders, values, strict=True)
             }
         except Exception:  # whatever a decoder stumbles over: the slow way finds the column and raises DataError
-            return self._decode_each(values)
+            return self._decode_each(values) | self._constants
+        return row | self._constants if self._constants else row
 
     def decode_old_key(self, values: Sequence[Value]) -> dict[str, Any]:
         """An old row of which the server sent only the key: other columns are null, or empty where null is not

@@ -22,6 +22,7 @@ from headwater.worker.api import (
 
 from .check import check_server
 from .exact_rows import exact_rows, preview_rows
+from .mask_options import mask_problems
 from .options import OPTIONS, OVERRIDE_PREFIX, split_list
 from .position import check_position
 from .settings import placeholder_bytes, settings_of
@@ -53,7 +54,7 @@ class PostgresSourceConnector(SourceConnector):
             placeholder_bytes(values["unavailable.value.placeholder"])
         except ValueError:
             problems.append(Problem("unavailable.value.placeholder", "what follows hex: is not hex"))
-        return problems
+        return problems + mask_problems(values)
 
     def check(self, values: Values) -> list[Finding]:
         return check_server(settings_of(values))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from headwater.worker.api import Option, Options, OptionType, at_least
 
+from .mask_options import mask_options
 from .unsupported import UNSUPPORTED
 
 BOOLEAN, INT, LONG, LIST, PASSWORD = (
@@ -158,6 +159,7 @@ TABLES: Final = _group("Tables", [
     _text("table.exclude.list", "Tables not to capture.", validate=_patterns),
     _text("column.include.list", "Columns to capture, as schema.table.column.", validate=_patterns),
     _text("column.exclude.list", "Columns not to capture. Columns of the key stay in the key.", validate=_patterns),
+    *mask_options(_patterns),
     _text("message.key.columns", "Columns that make the key instead of the primary key: `schema.table:column,column`, "
           "separated by ';'; tables are regular expressions. Their values must be unique and sent with every "
           "update and delete (REPLICA IDENTITY FULL or an index of them).", validate=_table_lists),

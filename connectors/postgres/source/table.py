@@ -13,6 +13,7 @@ from . import chunks, server
 from .codec import TableCodec
 from .connection import Connection, rows
 from .events import TableEvents
+from .masking import Masking
 from .pgoutput import Relation
 from .publication import Publication, PublishedTable
 from .relation import with_relation
@@ -49,6 +50,7 @@ class Describer:
         self.connection = connection
         self.settings = settings
         self.filter = filter
+        self._masking = Masking(settings.raw)
         self._types = Types(lambda: read_types(connection))
         self._block: SourceBlock = source_blocks(VERSION, settings.prefix, settings["database.dbname"])
         self._headers = _context_headers(settings, task) if settings["extended.headers.enabled"] else ()
@@ -112,7 +114,8 @@ class Describer:
             name = getattr(column, "name", "")
             return self.filter.captures_column(info.schema, info.name, name)
 
-        codec = TableCodec(info, self._types, self.settings.modes, self.settings.prefix, delivered, include, key)
+        settings = self.settings
+        codec = TableCodec(info, self._types, settings.modes, settings.prefix, delivered, include, key, self._masking)
         return TableEvents(
             self.settings.topic(info.schema, info.name), codec, delivered, self._block,
             self.settings["tombstones.on.delete"], self._headers,

@@ -44,6 +44,11 @@ class Transaction:
             return self.event > self._skip
         return lsn > taken.lsn or (lsn == taken.lsn and self._count > taken.count)
 
+    def is_debeziums_last(self) -> bool:
+        """Is the message that was counted just now the one that Debezium stopped at?"""
+        taken = self._taken
+        return taken is not None and (self._lsn, self._count) == (taken.lsn, taken.count)
+
     def last(self) -> LastMessage | None:
         """The newest message; None: there is none that Debezium would know."""
         if self._kind is None:

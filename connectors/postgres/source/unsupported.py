@@ -28,9 +28,6 @@ def _plain(reason: str, **names: str | tuple[str, ...]) -> list[Unsupported]:
 
 UNSUPPORTED: Final[list[Unsupported]] = [
     # leaking or changing data when ignored
-    Unsupported(r"column\.mask\.with\.\d+\.chars", _LATER, pattern=True),
-    Unsupported(r"column\.mask\.hash(\.v2)?\.[^.]+\.with\.salt\..+", _LATER, pattern=True),
-    Unsupported(r"column\.truncate\.to\.\d+\.chars", _LATER, pattern=True),
     Unsupported("column.propagate.source.type", _LATER),
     Unsupported("datatype.propagate.source.type", _LATER),
     *_plain(_LATER, skip_messages_without_change="false", provide_transaction_metadata="false",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -22,14 +21,6 @@ from tests.servers.process import kill_group
 from tests.system.runtime.scene import Scene, eventually, kafka_settings, state_of, work
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def supervisor() -> Iterator[Supervisor]:
-    running = Supervisor(grace_s=10)
-    running.start()
-    yield running
-    running.stop_all()
 
 
 def write(db: psycopg.Connection[tuple[object, ...]], sizes: list[int]) -> int:

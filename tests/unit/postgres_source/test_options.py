@@ -72,8 +72,6 @@ def test_is_known(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("column.mask.with.5.chars", "public.t.c"),
-        ("column.mask.hash.SHA-256.with.salt.x", "public.t.c"),
         ("provide.transaction.metadata", "true"),
         ("signal.data.collection", "public.signals"),
         ("converters", "isbn"),
