@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from headwater.worker.api import Record, Sink, SinkBatch, TaskContext, TopicPartition, Values
+from headwater.worker.api import Record, Sink, SinkBatch, TaskContext, TopicPartition, Values, again
 
 
 class SinkTask:
@@ -42,6 +42,13 @@ class SinkTask:
     def put(self, *records: Record) -> dict[TopicPartition, int]:
         self.write(records)
         return self.sink.flush()
+
+    def give_again(self, record: Record) -> None:
+        """A mended dead letter, as the runtime gives it; in the view when it returns."""
+        partition = again("queue-id", 0, TopicPartition(record.topic, record.partition or 0))
+        first = self.sink.assign({partition: "queue-id"})[partition] or 0
+        self.sink.write(SinkBatch([record], {partition: first}, {partition: first + 1}))
+        self.sink.flush()
 
     def __enter__(self) -> SinkTask:
         return self

@@ -22,7 +22,7 @@ PAGES = sorted(
 )
 FRAME = {"name": "framed", "connector.class": "PostgresSink", "topics": "t", "connection.url": "postgresql://h/d"}
 """Around blocks that show some options alone."""
-VARIABLES = ("SHOP_PASSWORD", "VIEW_PASSWORD", "KAFKA_PASSWORD", "KAFKA_KEY_PASSWORD")
+VARIABLES = ("SHOP_PASSWORD", "VIEW_PASSWORD", "KAFKA_PASSWORD", "KAFKA_KEY_PASSWORD", "SALT")
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:
@@ -43,6 +43,7 @@ def parameters(language: str) -> list[object]:
 def test_configs_are_valid(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.setenv(name, "any")
+    monkeypatch.setenv("MASTER_KEY", "bW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW0=")
     document = yaml.safe_load(text)
     path = tmp_path / "my.yaml"
     if isinstance(document, dict) and "bootstrap.servers" in document:  # a worker's file

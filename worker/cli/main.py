@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "status": "show what a running worker does",
     "connectors": "list, create, change and control connectors",
     "offsets": "show, alter or reset how far connectors have come",
+    "dlq": "show dead letters, and put them through the connector once more",
     "views": "show views with their generations and jobs",
     "rebuild": "build a view anew from the log, verify it, swap it in",
     "verify": "compare every row of a view with what it should be",

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 from headwater.worker.api import ConfigError, Problem
 from headwater.worker.config.secrets import expand
-from headwater.worker.log.contract import MessageRefused
+from headwater.worker.log.contract import Message, MessageRefused
 from headwater.worker.observe.log_levels import level_number
 from headwater.worker.runtime.plugin_process import run_plugin_call
+from headwater.worker.runtime.replay_records import request_key
 from headwater.worker.runtime.task_spec import transactional_id
 
 from . import config_records as records
@@ -87,7 +88,7 @@ class Changes:
             for name in left_out:
                 if name in before:
                     done[name] = "deleted"
-                    self._write(records.forget_records(before[name]))
+                    self._forget(before[name])
             if sorted(wanted) != sorted(self._reconciler.from_files):
                 self._write(records.files_records(sorted(wanted)))
             self._reconciler.settle()
@@ -155,13 +156,20 @@ class Changes:
             )
 
     def delete(self, name: str) -> None:
-        """Its topics, offsets and views stay, and the view's record: made again, it finds its live generation."""
+        """Its topics, offsets, dead letters and views stay, and the view's record: made again, it finds its live
+        generation."""
         with self._leading():
             self._reconciler.settle()
             connector = self._connector(name)
             self._demand_no_job(name)
-            self._write(records.forget_records(connector))
+            self._forget(connector)
             self._reconciler.settle()
+
+    def _forget(self, connector: Configured) -> None:
+        """With the replay of its dead letters that it was asked for: another one of that name was not."""
+        around = self._around
+        messages = config_messages(around.topics.configs, records.forget_records(connector))
+        self._writer.write([*messages, Message(around.topics.views, request_key(connector.name), None)])
 
     def _demand_no_job(self, name: str) -> None:
         view = self._wanted.views.get(name)

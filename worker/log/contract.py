@@ -171,7 +171,8 @@ class Consumer(Protocol):
     def resume(self, partitions: Iterable[TopicPartition]) -> None: ...
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Store the group's next offsets, durably."""
+        """Store the group's next offsets, durably. Within `on_revoked` they may still be under way when it returns, but
+        come before anybody else gets the partitions; what the brokers refuse then is read again."""
         ...
 
     def close(self) -> None: ...

@@ -39,6 +39,12 @@ class BoundedCommit:
         if self._error is not None:
             raise self._error
 
+    def send(self, places: Sequence[confluent_kafka.TopicPartition]) -> None:
+        """For callbacks of the client, in which a commit on another thread would wait for the callback's own end.
+        librdkafka joins the group anew, and so lets others have the partitions, when the brokers have answered; what
+        they answer is not told. Raises `KafkaException`."""
+        self._client.commit(offsets=list(places), asynchronous=True)
+
     def close_client(self, timeout_s: float) -> None:
         """A client that still waits for an answer after `timeout_s` seconds is left to the process's end: closing it
         under a running call would end the process."""

@@ -83,6 +83,8 @@ class KafkaConsumer:
         """The session was lost, or the brokers said that another member took over: the group has to be asked."""
         self._broken = False
         """librdkafka's client takes no more calls after it was told that it was fenced."""
+        self._letting_go = False
+        """Within librdkafka's callback, `on_revoked` is running."""
         self._failed: KafkaError | None = None
         self._commits: BoundedCommit | None = None
         self._closed = False
@@ -181,12 +183,14 @@ class KafkaConsumer:
             self._offsets.store(group, offsets)
             return
         places = [their_partition(partition, offset) for partition, offset in offsets.items()]
+        commits = self._commits = self._commits or BoundedCommit(self._started(None))
         deadline = time.monotonic() + _REQUEST_S
         while True:
             try:
-                if self._commits is None:
-                    self._commits = BoundedCommit(self._started(None))
-                self._commits.commit(places, _REQUEST_S)
+                if self._letting_go:
+                    commits.send(places)
+                else:
+                    commits.commit(places, _REQUEST_S)
                 return
             except Retriable as error:
                 raise Retriable(f"offsets of group {group} ({self._connection.servers}): {error}") from error
@@ -308,10 +312,12 @@ class KafkaConsumer:
         taken = [TopicPartition(place.topic, place.partition) for place in places]
         self._given.difference_update(taken)
         read = [partition for partition in taken if partition in self._reading.positions]
+        self._letting_go = True
         try:
             if read and self._callbacks is not None:
                 self._callbacks[1](read)
         finally:
+            self._letting_go = False
             self._reading.forget(read)
             client.unassign()
 

@@ -58,6 +58,7 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "admin": {},
 }
+_LONGEST_REFRESH_MS: Final = 3_600_000
 _EVERYWHERE: Final[Mapping[str, str]] = {
     "client.id": "headwater",
     "log.connection.close": "false",
@@ -176,5 +177,10 @@ def _fit(role: Role, result: dict[str, str]) -> None:
     if role is Role.CONSUMER and "fetch.max.bytes" in result:
         largest = int(result.get("message.max.bytes", "1000000"))
         result["message.max.bytes"] = str(max(min(largest, int(result["fetch.max.bytes"])), 1000))
+    if role is Role.CONSUMER:
+        # A member that joins may wait for metadata whose request was lost with a broker: until the next look, which
+        # librdkafka takes every 5 minutes by itself.
+        every_ms = min(int(result["metadata.max.age.ms"]), _LONGEST_REFRESH_MS)
+        result["topic.metadata.refresh.interval.ms"] = str(every_ms)
     if role is Role.CONSUMER and "heartbeat.interval.ms" not in result:
         result["heartbeat.interval.ms"] = str(max(min(3000, int(result["session.timeout.ms"]) // 3), 1))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
+import signal
 import sys
 import threading
 import time
@@ -14,6 +16,9 @@ from typing import Any, TextIO
 __all__ = ["JsonFormatter", "ReadableFormatter", "configure", "pass_on"]
 
 Redact = Callable[[str], str]
+
+_STANDARD_ERROR = 2
+"""Its descriptor: `sys.stderr` may be something else."""
 
 
 class _Formatter(logging.Formatter):
@@ -83,7 +88,8 @@ def configure(
 ) -> None:
     """Send this process's log lines to `stream` (standard error), replacing what was configured before.
 
-    Exceptions that nobody catches, in any thread, become log lines too: so they are redacted like all others.
+    Exceptions that nobody catches, in any thread, become log lines too: so they are redacted like all others. SIGUSR1
+    writes the stacks of all threads to standard error: names of files and functions with lines, no values.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter((JsonFormatter if as_json else ReadableFormatter)(connector, task, redact))
@@ -91,6 +97,7 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    faulthandler.register(signal.SIGUSR1, file=_STANDARD_ERROR)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
 

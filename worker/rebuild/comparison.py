@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from headwater.worker.api import Fingerprint, Reader
@@ -49,15 +49,17 @@ class Comparison:
     def equal(self) -> bool:
         return self.differences == 0
 
-    def document(self) -> dict[str, Any]:
-        """JSON for the view's record, REST and `--json`."""
+    def document(self, reveals: bool = False) -> dict[str, Any]:
+        """JSON for the view's record, REST and `--json`. `reveals`: of rows the keys alone, since the view's record
+        lies on the log, which is to hide what they hold."""
+        examples = [replace(one, shown="") for one in self.examples] if reveals else self.examples
         return {
             "equal": self.equal,
             "expected": self.expected,
             "found": self.found,
             "differences": self.differences,
             "unsettled": self.unsettled,
-            "examples": [str(example) for example in self.examples],
+            "examples": [str(example) for example in examples],
             "checksums": self.checksums,
             "left_out": self.left_out,
         }

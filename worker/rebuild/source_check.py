@@ -60,7 +60,7 @@ def verify_source(work: Work, generation: int) -> dict[str, Any]:
                 _fold_rows(work, generation, fold, pipelines[name], rows.records, set(owners))
             comparison = compare(fold, reader, _compacted_later(work, generation, until), of_records)
             comparison.left_out = sorted(of_records)
-            result = comparison.document()
+            result = comparison.document(work.pipeline(generation).plan.reveals)
         finally:
             reader.close()
             fold.close()
@@ -103,7 +103,7 @@ def _open(work: Work, connector: str) -> SourcePipeline:
         value = configs.get(f"connector-{connector}".encode())
     if value is None:
         raise Refused(f"the source connector {connector}, which filled the view's topics, is not there any more")
-    pipeline = SourcePipeline(orjson.loads(value)["properties"], work.settings)
+    pipeline = SourcePipeline(orjson.loads(value)["properties"], work.settings, work.wait_for_record)
     work.learn_secrets(pipeline.secrets)
     if not hasattr(pipeline.plan.connector, "source_rows"):
         pipeline.close()

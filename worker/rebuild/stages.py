@@ -16,7 +16,7 @@ from typing import Any, Final
 from headwater.worker.api import Fenced, HeadwaterError, Retriable, TopicPartition
 from headwater.worker.cluster.view_state import GenerationState
 from headwater.worker.log.contract import LogError
-from headwater.worker.runtime.errors import Backoff
+from headwater.worker.runtime.errors import Backoff, Interrupted
 
 from .pinning import behind, ends, wait_until
 from .preflight import examine
@@ -194,7 +194,7 @@ def run(work: Work) -> None:
                 STAGES[work.job.stage](work)
         except Fenced:
             raise
-        except Aborted:
+        except (Aborted, Interrupted):
             work.move("give_up", notes={"outcome": "aborted", "reasons": ["a user gave it up"]})
         except (Retriable, LogError) as error:
             _again(work, error, backoff)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from headwater.worker.api import ExpectedRow, Reader, TopicPartition
+from headwater.worker.api import ExpectedRow, Reader, TopicPartition, is_again
 from headwater.worker.log.contract import Message
 
 from .comparison import Comparison, compare, compare_keys
@@ -42,9 +42,9 @@ def verify_generation(work: Work, generation: int, other: int | None = None) -> 
 def _verify(work: Work, generation: int, other: int | None) -> dict[str, Any]:
     with pinned(work, [generation] if other is None else [generation, other]) as readers:
         reader = readers[generation]
-        result = against_log(work, generation, reader).document()
+        result = against_log(work, generation, reader).document(work.pipeline(generation).plan.reveals)
         result["against"] = "log"
-        result["offsets"] = {str(tp): offset for tp, offset in sorted(reader.offsets.items())}
+        result["offsets"] = {str(tp): offset for tp, offset in sorted(reader.offsets.items()) if not is_again(tp.topic)}
         if other is not None:
             work.progress(detail=f"comparing the keys with generation {other}")
             result["keys"] = compare_keys(reader, readers[other])

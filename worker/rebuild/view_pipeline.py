@@ -26,6 +26,8 @@ from headwater.worker.runtime.errors import RecordErrors
 from headwater.worker.runtime.pipe import SinkPipe, SourcePipe
 
 Expect = Callable[[Iterable[Message]], Iterator[ExpectedRow]]
+Wait = Callable[[float, str], bool]
+"""Seconds before a record is tried again, and why; True where its job has been given up meanwhile."""
 
 
 def plan_of(raw: RawConfig, worker: Mapping[str, str]) -> tuple[ConnectorPlan, set[str]]:
@@ -35,23 +37,29 @@ def plan_of(raw: RawConfig, worker: Mapping[str, str]) -> tuple[ConnectorPlan, s
     return plan, secret_values(raw, expanded, plan.secret_options())
 
 
-def _sleep(seconds: float) -> bool:
+def _sleep(seconds: float, why: str) -> bool:
     time.sleep(seconds)
     return False
+
+
+def _errors(plan: ConnectorPlan, metrics: TaskMetrics, wait: Wait) -> RecordErrors:
+    errors = RecordErrors(plan.errors, metrics, lambda seconds: wait(seconds, errors.waits_for))
+    return errors
 
 
 class ViewPipeline:
     """Opened with the config of one generation; a view's generations can be asked through any of its configs."""
 
-    def __init__(self, view: str, raw: RawConfig, worker: Mapping[str, str]) -> None:
+    def __init__(self, view: str, raw: RawConfig, worker: Mapping[str, str], wait: Wait = _sleep) -> None:
         self.plan, self.secrets = plan_of(raw, worker)
         self._view = view
         self.generations = _generations(self.plan.connector, self.plan, view)
         metrics = TaskMetrics()
-        self._pipe = SinkPipe(self.plan, RecordErrors(self.plan.errors, metrics, _sleep), metrics)
+        self._pipe = SinkPipe(self.plan, _errors(self.plan, metrics, wait), metrics)
 
     def records(self, messages: Iterable[Message]) -> list[Record]:
-        """After the converters and transforms. Raises `Fatal` for a record that fails and is not tolerated."""
+        """After the converters and transforms. Raises `Fatal` for a record that fails and is not tolerated,
+        `Interrupted` where the job has been given up while one had to wait."""
         return self._pipe.process(messages)
 
     @contextmanager
@@ -90,10 +98,10 @@ def _generations(connector: Connector, plan: ConnectorPlan, view: str) -> Genera
 class SourcePipeline:
     """A source connector's config at work: its records become the messages that its tasks would write."""
 
-    def __init__(self, raw: RawConfig, worker: Mapping[str, str]) -> None:
+    def __init__(self, raw: RawConfig, worker: Mapping[str, str], wait: Wait = _sleep) -> None:
         self.plan, self.secrets = plan_of(raw, worker)
         metrics = TaskMetrics()
-        self._pipe = SourcePipe(self.plan, RecordErrors(self.plan.errors, metrics, _sleep), metrics)
+        self._pipe = SourcePipe(self.plan, _errors(self.plan, metrics, wait), metrics)
 
     def messages(self, records: Sequence[Record]) -> list[Message]:
         return self._pipe.process(records)

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from headwater.worker.api import HeadwaterError, TopicPartition
+from headwater.worker.api import HeadwaterError, Retriable, TopicPartition, is_again
 from headwater.worker.cluster.view_state import GenerationState, Job, RawConfig, ViewState, Wish
 from headwater.worker.log.contract import Log
 from headwater.worker.observe.progress import Meter, Reading
@@ -22,6 +22,8 @@ log_lines = logging.getLogger(__name__)
 
 POLL_S = 0.25
 """How often the stages look again at what they wait for."""
+
+_NOTHING_DONE: Final[tuple[int, int | None, str]] = (0, None, "records")
 
 
 class Aborted(Exception):
@@ -80,6 +82,7 @@ class Work:
         self._pipelines: dict[str, tuple[RawConfig, ViewPipeline]] = {}
         self._meter = Meter()
         self._stage = ""
+        self._done = _NOTHING_DONE
 
     def _lift_left_barriers(self) -> None:
         """A process that was killed has left them standing, and the view with them."""
@@ -182,7 +185,7 @@ class Work:
         if held and held[0] == raw:
             return held[1]
         self._shut(name)
-        pipeline = ViewPipeline(self.view, raw, self.settings)
+        pipeline = ViewPipeline(self.view, raw, self.settings, self.wait_for_record)
         self.learn_secrets(pipeline.secrets)
         self._pipelines[name] = (raw, pipeline)
         return pipeline
@@ -210,7 +213,7 @@ class Work:
         """
         view = self.pipeline(generation).generations.offsets(generation)
         group = self.log.committed(self.group(generation))
-        return {tp: max(view.get(tp, 0), group.get(tp, 0)) for tp in {*view, *group}}
+        return {tp: max(view.get(tp, 0), group.get(tp, 0)) for tp in {*view, *group} if not is_again(tp.topic)}
 
     # --- telling and being told
 
@@ -228,12 +231,37 @@ class Work:
         time.sleep(seconds)
         self.check()
 
+    def wait_for_record(self, seconds: float, why: str) -> bool:
+        """Before a record is tried again; True where a user asked for the job to be given up meanwhile."""
+        end = time.monotonic() + seconds
+        self._tell(why)
+        while not self._given_up():
+            if (left := end - time.monotonic()) <= 0:
+                return False
+            time.sleep(min(left, POLL_S))
+        return True
+
+    def _given_up(self) -> bool:
+        """A log that does not answer for a moment says nothing about the record that is waited for."""
+        try:
+            return self.wish() == "abort"
+        except Retriable as error:
+            log_lines.warning("whether the job of %s is to be given up is asked again: %s", self.view, error)
+            return False
+
     def progress(self, done: int = 0, total: int | None = None, unit: str = "records", detail: str = "") -> None:
         """Tell how far the current stage is."""
         if self._stage != self.job.stage:
             self._stage, self._meter = self.job.stage, Meter()
         self._meter.add(done, total)
+        self._done = (done, total, unit)
+        self._tell(detail)
+
+    def _tell(self, detail: str) -> None:
+        if self.state.job is None:
+            return
         reading: Reading = self._meter.read()
+        done, total, unit = self._done if self._stage == self.job.stage else _NOTHING_DONE
         self._emit(
             {
                 "stage": self.job.stage,

@@ -18,6 +18,7 @@ from headwater.worker.runtime.plugin_process import run_plugin_call
 
 from .answers import Handler, JsonResponse, answered, blocking, error_answer
 from .connectors import ConnectorRoutes
+from .dead_letters import DeadLetterRoutes
 from .forwarding import Forwarding
 from .headers import ResponseHeaders, cross_origin
 from .internal import InternalRoutes
@@ -97,6 +98,7 @@ def _routes(worker: RestWorker, plugins: Plugins, call: PluginCall, settings: Re
         Route("/health", _health(worker), methods=["GET"]),
         metrics_route(worker),
         *ConnectorRoutes(worker, plugins, secrets, forwarding, settings).routes(),
+        *DeadLetterRoutes(worker, secrets, forwarding).routes(),
         *InternalRoutes(worker, forwarding).routes(),
         *PluginRoutes(plugins, call).routes(),
         *ViewRoutes(worker, secrets, forwarding).routes(),

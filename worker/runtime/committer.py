@@ -30,8 +30,9 @@ QUEUE_BYTES = 32 * 1024 * 1024
 LOOK_S = 0.5
 AWAKE_S = 10.0
 
-Refused = Callable[[MessageRefused], None]
-"""Decides on a message that its topic cannot take: returns where it may be left out, raises otherwise."""
+Refused = Callable[[MessageRefused], Message | None]
+"""Decides on a message that its topic cannot take: returns what to send in its place, a dead letter; None where it may
+be left out; raises otherwise."""
 
 
 class Committer:
@@ -269,8 +270,8 @@ class Committer:
                 left = [m for m in messages if m is not refusal.message]
                 if len(left) == len(messages):
                     raise Fatal(f"the log refused a message that was not sent to it: {refusal}") from refusal
-                self._refused(refusal)
-                messages = left
+                instead = self._refused(refusal)
+                messages = left if instead is None else [*left, instead]
 
     def _done(self, sent: Sent) -> None:
         metrics = self._metrics

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from headwater.worker.api import Fatal, Fenced, HeadwaterError, Retriable
+from headwater.worker.api import Fatal, HeadwaterError, Retriable, Unavailable
 from headwater.worker.config.plan import ErrorPolicy
 from headwater.worker.observe.metrics import TaskMetrics
 
-__all__ = ["Backoff", "Interrupted", "RecordErrors", "Where", "text_of"]
+__all__ = ["Backoff", "Interrupted", "RecordErrors", "Where", "shown", "text_of"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,23 +70,30 @@ class RecordErrors:
         self._policy = policy
         self._metrics = metrics
         self._wait = wait
+        self.waits_for = ""
+        """Which record waits to be tried again, and why."""
 
     def again(self, work: Callable[[], T], error: Exception, where: Callable[[], Where]) -> T:
         """`work` has failed with `error`: try again as long as it is `Retriable` and the time limit allows.
 
-        Raises the last error where that does not help, `Interrupted` where the task has to stop.
+        Raises the last error where that does not help, `Interrupted` where the task has to stop. What is `Unavailable`
+        is waited for without end, unless the user has set a limit: an outage says nothing about this record.
         """
         limit_ms = self._policy.retry_timeout_ms
         end = time.monotonic() + limit_ms / 1000 if limit_ms >= 0 else float("inf")
         backoff = Backoff(_FIRST_DELAY_S, self._policy.retry_delay_max_ms / 1000)
         while isinstance(error, Retriable):
             delay = error.after_s if error.after_s is not None else backoff.next()
-            if time.monotonic() + delay > end:
+            waited_for = isinstance(error, Unavailable) and limit_ms == 0
+            if time.monotonic() + delay > end and not waited_for:
                 raise error
             self._metrics.retries += 1
             self._metrics.record_retries += 1
             self._metrics.record_failures += 1
-            log.debug("%s failed in %s, trying again in %.1f s: %s", where().subject, where().stage, delay, error)
+            level = logging.WARNING if isinstance(error, Unavailable) else logging.DEBUG
+            at = where()
+            log.log(level, "%s failed in %s, trying again in %.1f s: %s", at.subject, at.stage, delay, error)
+            self.waits_for = f"{at.subject} waits in {at.stage}: {text_of(error)}"
             if self._wait(delay):
                 raise Interrupted
             try:
@@ -97,7 +104,7 @@ class RecordErrors:
 
     def failed(self, error: Exception, where: Where, dead_letter: Callable[[Where, Exception], None] | None) -> None:
         """This record cannot be handled. Returns where the record is to be skipped, raises `Fatal` otherwise."""
-        if isinstance(error, Fenced | Interrupted):
+        if isinstance(error, Fatal | Interrupted):
             raise error
         metrics, policy = self._metrics, self._policy
         metrics.errors += 1
@@ -109,6 +116,8 @@ class RecordErrors:
             if policy.log_include_messages and where.content:
                 said += f"; {where.content[:_CONTENT_SHOWN]}"
             log.error("record %s failed in %s (%s): %s", where.subject, where.stage, where.executing, said)
+        if isinstance(error, Unavailable):
+            raise Fatal(f"{text_of(error)}. The task stops; nothing is skipped, and it is started again") from error
         if policy.tolerance != "all":
             raise Fatal(
                 f"record {where.subject} failed in {where.stage} ({where.executing}): {_said(error)}. The task stops; "
@@ -128,6 +137,14 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception as second:
         return f"its message cannot be read: {type(second).__name__}"
+
+
+def shown(value: object) -> str:
+    """`repr`, which fails for what is nested too deeply and may fail for a plugin's own: its class then."""
+    try:
+        return repr(value)
+    except Exception:  # it only says what failed, and may not take that one's place
+        return type(value).__qualname__
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,16 +1,13 @@
 """Record headers on their way to and from the log.
 
-The default is Kafka Connect's SimpleHeaderConverter towards the log; read from the log, headers stay the bytes that
-they are there, so that passing them on changes nothing.
+Without a header converter they are written as Kafka Connect's SimpleHeaderConverter does, and stay the bytes that they
+are on the log when they are read, so that passing them on changes nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
-
 from headwater.worker.api import VERSION_HEADER, Converter, DataError, Header
+from headwater.worker.api.java.values import text_of
 
 __all__ = ["HeaderDecoder", "HeaderEncoder"]
 
@@ -31,7 +28,7 @@ class HeaderEncoder:
             return value
         if self._converter is not None:
             return self._converter.encoder(topic, header.schema)(value)
-        return _text(header.name, value).encode()
+        return text_of(value, header.schema).encode()
 
 
 class HeaderDecoder:
@@ -67,19 +64,3 @@ def _version(value: bytes | None) -> int:
     if value is None or not value.isdigit() or len(value) > 19:
         raise DataError(f"header {VERSION_HEADER} holds {value!r}, not a decimal number; Headwater alone may write it")
     return int(value)
-
-
-def _text(name: str, value: Any) -> str:
-    """As org.apache.kafka.connect.data.Values.convertToString."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        try:
-            return orjson.dumps(value, default=str).decode()
-        except TypeError as error:
-            raise DataError(f"header {name} cannot be written as JSON: {error}") from error
-    return str(value)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from headwater.worker.api import VERSION_HEADER, Encoder, Record, Schema
+from headwater.worker.api import VERSION_HEADER, DataError, Encoder, Record, Schema, shortened
 from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.config.stages import Stage
 from headwater.worker.log.contract import Message
 from headwater.worker.observe.metrics import TaskMetrics
 
-from .errors import RecordErrors, Where
+from .errors import RecordErrors, Where, shown
 from .headers import HeaderDecoder, HeaderEncoder
 
 __all__ = ["SinkPipe", "SourcePipe"]
 
 _ENCODERS = 2_000
 """Encoders that are remembered: enough for thousands of topics, and bounded where schemas never repeat."""
+_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+"""As brokers take them."""
 
 DeadLetter = Callable[[Message, Where, Exception], None]
+SourceDeadLetter = Callable[[Record, Where, Exception], Message]
 
 
 class _Stages:
@@ -78,19 +83,27 @@ class _Encoders:
 
 
 class SourcePipe:
-    """Records of a source -> messages for the log.
+    """Records of a source -> messages for the log. `dead_letter` makes one of what fails, where there is such a queue;
+    it takes the place of the record's messages.
 
     `origins`: for every topic written to, the source's own topics that led there.
     """
 
-    def __init__(self, plan: ConnectorPlan, errors: RecordErrors, metrics: TaskMetrics) -> None:
+    def __init__(
+        self,
+        plan: ConnectorPlan,
+        errors: RecordErrors,
+        metrics: TaskMetrics,
+        dead_letter: SourceDeadLetter | None = None,
+    ) -> None:
         self._stages = _Stages(plan.stages)
         self._errors = errors
         self._metrics = metrics
+        self._dead_letter = dead_letter
         self._keys = _Encoders(plan.key_converter.encoder)
         self._values = _Encoders(plan.value_converter.encoder)
-        self._key_class, self._value_class = _class(plan.key_converter), _class(plan.value_converter)
         self._headers = HeaderEncoder(plan.header_converter)
+        self._converters = _converters(plan, self._headers)
         self._stage = ""
         self.origins: dict[str, list[str]] = {}
 
@@ -154,6 +167,12 @@ class SourcePipe:
 
     def _message(self, record: Record, original: Record) -> Message:
         topic = record.topic
+        if topic != original.topic and topic not in self.origins and not _TOPIC.fullmatch(topic):
+            self._stage = "TRANSFORMATION"
+            raise DataError(  # of this record: the log would refuse all that come after it as well
+                f"{original.where()}: a transform gives the topic {shortened(repr(topic), 80)}, and names are "
+                "1 to 249 of a-z, A-Z, 0-9, '.', '_', '-': make another name of it where the topic is computed"
+            )
         self._stage = "KEY_CONVERTER"
         key = self._keys.of(topic, record.key_schema)(record.key)
         self._stage = "VALUE_CONVERTER"
@@ -177,15 +196,17 @@ class SourcePipe:
 
     def _failed(self, record: Record, error: Exception) -> list[Message]:
         def where() -> Where:
-            executing = {"KEY_CONVERTER": self._key_class, "VALUE_CONVERTER": self._value_class}
-            content = f"key {record.key!r}, value {record.value!r}"
-            return Where(self._stage, executing.get(self._stage, self._stages.at), record.where(), content)
+            content = f"key {shown(record.key)}, value {shown(record.value)}"
+            return Where(self._stage, self._converters.get(self._stage, self._stages.at), record.where(), content)
 
+        queue = self._dead_letter
         try:
             return self._errors.again(lambda: self._one(record), error, where)
         except Exception as final:
-            self._errors.failed(final, where(), None)
-            return []
+            letters: list[Message] = []
+            add = None if queue is None else lambda at, why: letters.append(queue(record, at, why))
+            self._errors.failed(final, where(), add)
+            return letters
 
     def close(self) -> None:
         self._stages.close()
@@ -202,8 +223,8 @@ class SinkPipe:
         self._metrics = metrics
         self._decode_key = plan.key_converter.decode
         self._decode_value = plan.value_converter.decode
-        self._key_class, self._value_class = _class(plan.key_converter), _class(plan.value_converter)
         self._headers = HeaderDecoder(plan.header_converter)
+        self._converters = _converters(plan, self._headers)
         self._dead_letter = dead_letter
         self._stage = ""
 
@@ -254,9 +275,8 @@ class SinkPipe:
         subject = f"{message.topic}-{message.partition}@{message.offset}"
 
         def where() -> Where:
-            executing = {"KEY_CONVERTER": self._key_class, "VALUE_CONVERTER": self._value_class}
             content = f"key {message.key!r}, value {message.value!r}"
-            return Where(self._stage, executing.get(self._stage, self._stages.at), subject, content)
+            return Where(self._stage, self._converters.get(self._stage, self._stages.at), subject, content)
 
         queue = self._dead_letter
         try:
@@ -275,6 +295,15 @@ def _no_encoder(value: object) -> bytes | None:
 
 def _all(result: Iterable[Record]) -> list[Record]:
     return list(result)
+
+
+def _converters(plan: ConnectorPlan, headers: HeaderDecoder | HeaderEncoder) -> dict[str, str]:
+    """The class at work in the stages that are not transforms; `headers`: what reads or writes them."""
+    return {
+        "KEY_CONVERTER": _class(plan.key_converter),
+        "VALUE_CONVERTER": _class(plan.value_converter),
+        "HEADER_CONVERTER": _class(plan.header_converter or headers),
+    }
 
 
 def _class(instance: object) -> str:

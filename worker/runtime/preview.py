@@ -81,8 +81,14 @@ class _Run:
         self._plan = replace(plan, stages=tuple(_traced(stage, self._trace) for stage in plan.stages))
         self._settings, self._data_dir = settings, data_dir
         self._end, self._stop = end, stop
+        for converter in (plan.key_converter, plan.value_converter, plan.header_converter):
+            if converter is not None:
+                converter.rehearse()
+        for stage in plan.stages:
+            stage.transform.rehearse()
         metrics = TaskMetrics()
-        self._errors = RecordErrors(ErrorPolicy(), metrics, lambda wait_s: True)
+        # A limit: with none, a registry that does not answer would be waited for.
+        self._errors = RecordErrors(ErrorPolicy(retry_timeout_ms=1), metrics, lambda wait_s: True)
         self._metrics = metrics
         self.notes: list[str] = []
 

@@ -18,6 +18,7 @@ from headwater.worker.api import (
     SinkConnector,
     TaskContext,
     TopicPartition,
+    is_again,
 )
 from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.log.contract import Log, Message
@@ -29,15 +30,15 @@ from .halts import Halts
 from .intake import Intake
 from .missing_topics import MissingTopics
 from .pipe import SinkPipe
+from .replay import Replay
 from .task_control import TaskControl
 from .task_spec import TaskSpec
+from .unflushed import Unflushed
 
 __all__ = ["SinkLoop"]
 
 log = logging.getLogger(__name__)
 
-FLUSH_RECORDS = 50_000
-FLUSH_BYTES = 32 * 1024 * 1024
 FLUSH_EVERY_S = 1.0
 POLL_S = 0.25
 POLL_BETWEEN_S = 0.05
@@ -65,26 +66,26 @@ class SinkLoop:
         self._control = control
         self._metrics = metrics
         self._errors = RecordErrors(plan.errors, metrics, self._wait)
+        self._reveals = plan.reveals
         self._dead: DeadLetters | None = None
+        self._replay: Replay | None = None
+        self._consumer = the_log.consumer(spec.group)
+        self._intake = Intake(the_log, self._consumer, spec.group, plan.connector.features.exactly_once)
         if plan.errors.dlq_topic:
-            self._dead = DeadLetters(the_log, plan.errors, spec.connector, spec.task, redact)
+            topics = plan.topics if plan.topics_regex is None else plan.topics_regex
+            self._dead = DeadLetters(the_log, plan.errors, spec, topics, self._intake.topic_ids, redact, self._reveals)
+            if plan.errors.tolerance == "all":
+                self._replay = Replay(the_log, spec, self._dead, self._write_again, redact, self._alive, self._reveals)
         self._pipe = SinkPipe(plan, self._errors, metrics, None if self._dead is None else self._dead.add)
         self._halts = Halts(the_log, spec.internal.views, spec.connector, spec.generation)
         self._missing = MissingTopics(the_log, plan.topics)
-        self._consumer = the_log.consumer(spec.group)
-        self._intake = Intake(the_log, self._consumer, spec.group, plan.connector.features.exactly_once)
         every_ms = int(spec.settings.get("offset.flush.interval.ms", "60000"))
-        self._flush_every_s = min(FLUSH_EVERY_S, every_ms / 1000)
+        self._unflushed = Unflushed(metrics, min(FLUSH_EVERY_S, every_ms / 1000))
         self._subscribed = False
         self._sink: Sink | None = None
         self._callback_error: Exception | None = None
         self._started_at: dict[TopicPartition, int] = {}
         self._at_work_from: Mapping[TopicPartition, int] = {}
-        self._unflushed_records = 0
-        self._unflushed_bytes = 0
-        self._unflushed_since: float | None = None
-        self._waiting_since: list[int] = []
-        self._flushed_at = float("-inf")
         self._originals: dict[tuple[str | None, int | None, int | None], Message] = {}
         self._lag_at = 0.0
         self._free_at = 0.0
@@ -108,6 +109,8 @@ class SinkLoop:
         finally:
             self._close()
             self._consumer.close()
+            if self._replay is not None:
+                self._replay.close()
             if self._dead is not None:
                 self._dead.close()
             self._pipe.close()
@@ -124,9 +127,7 @@ class SinkLoop:
     def _open(self) -> None:
         """A fresh instance of the sink takes over all partitions that are ours."""
         self._close()
-        self._unflushed_records = self._unflushed_bytes = 0
-        self._unflushed_since = None
-        self._waiting_since.clear()
+        self._unflushed.clear()
         self._originals.clear()
         self._sink = self._connector.task()
         context = TaskContext(
@@ -140,6 +141,8 @@ class SinkLoop:
             report_bad_record=self._bad_record,
         )
         self._sink.open(context)
+        if self._replay is not None:
+            self._replay.opened(self._sink)
         if self._intake.topic_ids:
             start = self._intake.start_at(self._sink.assign(dict(self._intake.topic_ids)))
             self._intake.seek(start)
@@ -151,7 +154,7 @@ class SinkLoop:
         self._metrics.tick()
         self._control.stand_by(self._metrics.tick)
         self._obey()
-        messages, first, moved = self._intake.poll(POLL_S if self._unflushed_since is None else POLL_BETWEEN_S)
+        messages, first, moved = self._intake.poll(POLL_S if self._unflushed.since is None else POLL_BETWEEN_S)
         if self._callback_error is not None:
             error, self._callback_error = self._callback_error, None
             raise error
@@ -159,9 +162,34 @@ class SinkLoop:
             self._show_start()
         if moved:
             self._write(messages, first, moved)
-        if self._unflushed_since is not None and self._flush_due(idle=not moved):
+        if self._unflushed.since is not None and self._flush_due(idle=not moved):
             self._flush()
+        self._go_on_with_replay()
         self._measure()
+
+    def _go_on_with_replay(self) -> None:
+        intake = self._intake
+        if self._replay is None or intake.paused or intake.limits:
+            return
+        if self._replay.step(intake.position, intake.topic_ids):
+            self._metrics.active()
+
+    def _alive(self) -> None:
+        self._metrics.tick()
+        if self._control.stopping.is_set():
+            raise Interrupted
+
+    def _write_again(
+        self, messages: Sequence[Message], first: Mapping[TopicPartition, int], moved: Mapping[TopicPartition, int]
+    ) -> None:
+        """Dead letters, between two batches; durable when it returns."""
+        assert self._sink is not None
+        if self._unflushed.since is not None:
+            self._flush()
+        self._originals.update({(m.topic, m.partition, m.offset): m for m in messages})
+        self._sink.write(SinkBatch(self._pipe.process(messages), first, moved))
+        self._unflushed.begin()
+        self._flush()
 
     def _obey(self) -> None:
         """Take in what the user and the barrier want now."""
@@ -192,27 +220,7 @@ class SinkLoop:
             self._sink.write(SinkBatch(records, first, moved))
         finally:
             self._at_work_from = {}
-        self._count(messages, len(records), size, time.monotonic() - begun)
-        self._unflushed_records += len(messages)
-        self._unflushed_bytes += size
-        if self._unflushed_since is None:
-            self._unflushed_since = time.monotonic()
-
-    def _count(self, messages: list[Message], sent: int, size: int, took_s: float) -> None:
-        """The sink has taken a batch: `sent` records of these messages, `size` bytes."""
-        metrics = self._metrics
-        metrics.records_in += len(messages)
-        metrics.records_sent += sent
-        metrics.bytes_in += size
-        metrics.batches += 1
-        metrics.queued_records += len(messages)
-        metrics.write_ms.add(took_s * 1000)
-        metrics.batch_records.add(len(messages))
-        metrics.queued.add(metrics.queued_records)
-        if messages:
-            metrics.active()
-            if messages[0].timestamp_ms is not None:
-                self._waiting_since.append(messages[0].timestamp_ms)
+        self._unflushed.add(messages, len(records), size, time.monotonic() - begun)
 
     def _slow_down(self, records: int) -> None:
         """Keep to `rows_per_s`, where the generation has such a limit."""
@@ -226,13 +234,7 @@ class SinkLoop:
 
     def _flush_due(self, idle: bool) -> bool:
         patience = 0.0 if self._sink is None else self._sink.patience_s
-        if patience:
-            now, begun = time.monotonic(), self._unflushed_since or 0.0
-            return self._intake.at_barrier or now - begun >= patience or (idle and now - self._flushed_at >= patience)
-        if idle or self._unflushed_records >= FLUSH_RECORDS or self._unflushed_bytes >= FLUSH_BYTES:
-            return True
-        since = self._unflushed_since
-        return since is not None and time.monotonic() - since >= self._flush_every_s
+        return self._unflushed.due(patience, idle, self._intake.at_barrier)
 
     def _flush(self) -> None:
         """What was written becomes durable in the view; then, and only then, the group's offsets follow."""
@@ -241,38 +243,21 @@ class SinkLoop:
         begun = time.monotonic()
         try:
             self._keep_dead()
-            offsets = self._sink.flush()
+            offsets = {tp: at for tp, at in self._sink.flush().items() if not is_again(tp.topic)}
             if offsets:
                 self._consumer.commit(offsets)
         except Exception:
             self._metrics.commit_failures += 1
             raise
         self._metrics.commit_ms.add((time.monotonic() - begun) * 1000)
-        self._flushed(offsets)
+        self._unflushed.flushed(offsets)
+        self._originals.clear()
+        self._backoff.reset()
 
     def _keep_dead(self) -> None:
         """The sink is about to store offsets: the dead letters of records before them are durable first."""
         if self._dead is not None:
             self._dead.flush()
-
-    def _flushed(self, offsets: Mapping[TopicPartition, int]) -> None:
-        metrics = self._metrics
-        metrics.offsets = {**metrics.offsets, **{str(tp): offset for tp, offset in offsets.items()}}
-        metrics.records_out += self._unflushed_records
-        metrics.bytes_out += self._unflushed_bytes
-        metrics.queued_records = 0
-        metrics.queued.add(0)
-        metrics.commits += 1
-        for since_ms in self._waiting_since:
-            metrics.latency.add(since_ms)
-        self._waiting_since.clear()
-        if self._unflushed_records:
-            metrics.active()
-        self._unflushed_records = self._unflushed_bytes = 0
-        self._unflushed_since = None
-        self._flushed_at = time.monotonic()
-        self._originals.clear()
-        self._backoff.reset()
 
     def _measure(self) -> None:
         now = time.monotonic()
@@ -286,6 +271,8 @@ class SinkLoop:
     def _on_assigned(self, partitions: Mapping[TopicPartition, str]) -> Mapping[TopicPartition, int | None]:
         """Runs inside `poll`. An error waits until `poll` is back: no log has to carry it through."""
         self._intake.topic_ids.update(partitions)
+        if self._replay is not None:
+            self._replay.forget()
         try:
             assert self._sink is not None
             start = self._intake.start_at(self._sink.assign(partitions))
@@ -310,19 +297,19 @@ class SinkLoop:
         """Runs inside `poll`. What cannot be flushed now is read again by the next owner."""
         try:
             if self._sink is not None:
-                if self._unflushed_since is not None and self._control.may_write():
+                if self._unflushed.since is not None and self._control.may_write():
                     self._flush()
+                again = [] if self._replay is None else self._replay.forget()
                 self._keep_dead()
-                self._sink.revoke(partitions)
+                self._sink.revoke([*partitions, *again])
         except Exception as error:
             self._callback_error = error
         self._intake.drop(partitions)
 
     def _bad_record(self, record: Record, error: Exception) -> None:
         """The sink hands over a record that it cannot write. Raises `Fatal` where errors are not tolerated."""
-        where = Where(
-            "TASK_PUT", type(self._sink).__qualname__, record.where(), f"key {record.key!r}, value {record.value!r}"
-        )
+        content = "" if self._reveals else f"key {record.key!r}, value {record.value!r}"
+        where = Where("TASK_PUT", type(self._sink).__qualname__, record.where(), content)
         dead = self._dead
         if dead is None:
             self._errors.failed(error, where, None)
@@ -363,7 +350,7 @@ class SinkLoop:
         """A graceful stop: what was written becomes durable, so that it is not written twice."""
         if self._sink is not None:
             try:
-                if self._unflushed_since is not None and self._control.may_write():
+                if self._unflushed.since is not None and self._control.may_write():
                     self._flush()
                 if self._intake.topic_ids:
                     self._keep_dead()

@@ -22,15 +22,18 @@ from headwater.worker.api import (
     TaskContext,
 )
 from headwater.worker.config.plan import ConnectorPlan
-from headwater.worker.log.contract import Log, MessageRefused
+from headwater.worker.log.contract import Log, Message, MessageRefused
 from headwater.worker.observe.metrics import TaskMetrics
 
 from .boundary import Prepared
 from .committer import Committer
-from .errors import Backoff, Interrupted, RecordErrors, Where
+from .dead_letters import make_queue
+from .errors import Backoff, Interrupted, RecordErrors, Where, shown
 from .marks import Marks
 from .pipe import SourcePipe
 from .positions import Positions
+from .source_letters import SourceLetters
+from .source_replay import SourceReplay
 from .task_control import TaskControl
 from .task_spec import TaskSpec
 from .topic_keeper import TopicKeeper
@@ -46,13 +49,21 @@ REOPEN_FIRST_S = 0.5
 REOPEN_MOST_S = 15.0
 FENCING_S = 120.0
 SAVE_S = 10.0
+LETTER_BYTES = 200 * 1024 * 1024
+"""What a queue takes: the topics of databases are made for rows of half of it, and JSON with types is longer."""
 
 
 class SourceLoop:
     """`run` returns after a graceful stop; it raises `Fenced`, `Fatal` and whatever a plugin raises beyond."""
 
     def __init__(
-        self, the_log: Log, plan: ConnectorPlan, spec: TaskSpec, control: TaskControl, metrics: TaskMetrics
+        self,
+        the_log: Log,
+        plan: ConnectorPlan,
+        spec: TaskSpec,
+        control: TaskControl,
+        metrics: TaskMetrics,
+        redact: Callable[[str], str],
     ) -> None:
         assert isinstance(plan.connector, SourceConnector)
         self._connector = plan.connector
@@ -61,7 +72,13 @@ class SourceLoop:
         self._control = control
         self._metrics = metrics
         self._errors = RecordErrors(plan.errors, metrics, self._wait)
-        self._pipe = SourcePipe(plan, self._errors, metrics)
+        self._letters: SourceLetters | None = None
+        self._unread: list[Message] = []
+        if plan.errors.dlq_topic:
+            self._letters = SourceLetters(plan.errors, spec.connector, spec.task, redact)
+            make_queue(the_log, plan.errors, (), LETTER_BYTES)
+        self._replay: SourceReplay | None = None
+        self._pipe = SourcePipe(plan, self._errors, metrics, None if self._letters is None else self._letters.record)
         internal = spec.internal
         topic = plan.offsets_topic or internal.offsets
         shape = internal.offsets_partitions, internal.offsets_replicas
@@ -69,6 +86,10 @@ class SourceLoop:
         self._marks = Marks(internal.topics, spec.connector)
         self._topics = TopicKeeper(the_log, plan, spec.settings, internal.topics)
         self._log = the_log
+        if self._letters is not None and plan.errors.tolerance == "all":
+            self._replay = SourceReplay(
+                the_log, spec, self._pipe, self._letters, self._settle, self._hand_over, self._alive
+            )
         self._committer = self._new_committer()
         self._committer_started = False
         self._source: Source | None = None
@@ -97,6 +118,8 @@ class SourceLoop:
         finally:
             self._committer.stop()
             self._close()
+            if self._replay is not None:
+                self._replay.close()
             self._pipe.close()
 
     def _new_committer(self) -> Committer:
@@ -123,6 +146,9 @@ class SourceLoop:
         if not self._drain():
             raise Interrupted
         self._inside = False
+        self._unread.clear()
+        if self._replay is not None:
+            self._replay.forget()
         stored = self._positions.load()
         self._source = self._connector.task()
         context = TaskContext(
@@ -148,6 +174,8 @@ class SourceLoop:
             if self._held_back():
                 self._control.stopping.wait(STEP_S)
                 continue
+            if self._replay is not None and not self._inside and self._replay.step():
+                self._metrics.active()
             begun = time.monotonic()
             batch = self._source.read(READ_S)
             if batch is not None:
@@ -174,7 +202,8 @@ class SourceLoop:
         metrics.batch_records.add(len(batch.records))
         if batch.records:
             metrics.active()
-        messages = self._pipe.process(batch.records)
+        messages = self._unread + self._pipe.process(batch.records)
+        self._unread = []
         origins = self._pipe.origins
         self._topics.ensure({**origins, **self._marks.targets(batch, origins)}, self._source.topic)
         if len(origins) != len(metrics.topics):
@@ -185,6 +214,28 @@ class SourceLoop:
         # A stop waits for room as well: what was read is committed, so that it is not read twice.
         while not self._committer.put(prepared, STEP_S):
             metrics.tick()
+            if self._control.given_up:
+                raise Interrupted
+            self._acknowledge()
+
+    def _alive(self) -> None:
+        self._metrics.tick()
+        self._acknowledge()
+        if self._control.stopping.is_set():
+            raise Interrupted
+
+    def _settle(self) -> bool:
+        """All that was read is on the log; False: the task has to end before."""
+        return self._drain(self._acknowledge)
+
+    def _hand_over(self, messages: list[Message], bookkeeping: list[Message]) -> None:
+        """Dead letters that are put through once more, in a transaction of their own."""
+        assert self._source is not None
+        keyless = {message.topic for message in messages if message.key is None}
+        self._topics.ensure(self._pipe.origins, self._source.topic, keyless)
+        prepared = Prepared(messages, [], bookkeeping)
+        while not self._committer.put(prepared, STEP_S):
+            self._metrics.tick()
             if self._control.given_up:
                 raise Interrupted
             self._acknowledge()
@@ -269,15 +320,33 @@ class SourceLoop:
 
     def _bad_record(self, record: Record, error: Exception) -> None:
         """The connector cannot read this one; `record` is what it knows of it."""
-        content = f"value {record.value!r}"
+        content = f"value {shown(record.value)}"
         where = Where("TASK_POLL", type(self._connector).__name__, record.where(), content)
-        self._errors.failed(error, where, None)
+        letters = self._letters
+        add = None if letters is None else lambda at, why: self._unread.append(letters.unread(record, at, why))
+        self._errors.failed(error, where, add)
 
-    def _refused(self, refusal: MessageRefused) -> None:
-        message = refusal.message
+    def _refused(self, refusal: MessageRefused) -> Message | None:
+        message, letters = refusal.message, self._letters
+        if letters is not None and message.topic == letters.topic:
+            return self._letter_refused(refusal, letters)
         size = len(message.key or b"") + len(message.value or b"")
         where = Where("KAFKA_PRODUCE", "headwater.worker.log", f"{message.topic} ({size} bytes)")
-        self._errors.failed(refusal, where, None)
+        made: list[Message] = []
+        add = None if letters is None else lambda at, why: made.append(letters.message(message, at, why))
+        self._errors.failed(refusal, where, add)
+        return made[0] if made else None
+
+    def _letter_refused(self, refusal: MessageRefused, letters: SourceLetters) -> Message:
+        """The queue is too small for a dead letter: what it says of its failure is shortened. It is cut where it is the
+        message that was too large for its own topic, and nobody could do anything with it."""
+        instead = letters.shorter(refusal.message) or letters.cut(refusal.message)
+        if instead is None:
+            raise Fatal(
+                f"the dead letter queue {letters.topic} cannot take a record that failed: {refusal}. The task stops; "
+                "nothing is skipped. Raise that topic's max.message.bytes"
+            ) from refusal
+        return instead
 
     def _close(self) -> None:
         source, self._source = self._source, None

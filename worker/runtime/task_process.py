@@ -124,7 +124,7 @@ def _run(spec: TaskSpec, control: TaskControl, metrics: TaskMetrics, redactor: R
         try:
             with closing(open_log(settings, Path(spec.data_dir), raw)) as the_log:
                 if plan.kind == "source":
-                    SourceLoop(the_log, plan, spec, control, metrics).run()
+                    SourceLoop(the_log, plan, spec, control, metrics, redactor.redact).run()
                 else:
                     SinkLoop(the_log, plan, spec, control, metrics, redactor.redact).run()
             return

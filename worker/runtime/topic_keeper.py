@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 import orjson
 
@@ -26,6 +27,7 @@ __all__ = ["TopicKeeper"]
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 60.0
+_KEPT: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 
 class TopicKeeper:
@@ -38,18 +40,34 @@ class TopicKeeper:
         self._recorded = CompactedDict(the_log, records_topic)
         self._known: dict[str, TopicInfo] = {}
         self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._routes_events = any(stage.transform.events for stage in plan.stages)
 
-    def ensure(self, topics: Mapping[str, list[str]], ask: Callable[[str], TopicSettings]) -> None:
+    def ensure(
+        self,
+        topics: Mapping[str, list[str]],
+        ask: Callable[[str], TopicSettings],
+        keyless: Collection[str] = (),
+    ) -> None:
         """Every topic exists and is as it has to be. `topics`: name -> the source's names for it; `ask`: the source.
+        `keyless`: of these, what gets records without keys, whatever the source knows of them so far.
 
         Raises `Fatal`, and `LogError` from the log.
         """
         for name in topics:
             if name not in self._known:
-                self._known[name] = self._ensure(name, ask(topics[name][0]))
+                wanted = self._wanted(name, topics[name], ask)
+                if name in keyless:
+                    wanted = TopicSettings(wanted.partitions, {**wanted.config, **_KEPT})
+                self._known[name] = self._ensure(name, wanted)
         if time.monotonic() >= self._look_at:
             self._look_again()
             self._look_at = time.monotonic() + LOOK_EVERY_S
+
+    def _wanted(self, name: str, origins: list[str], ask: Callable[[str], TopicSettings]) -> TopicSettings:
+        settings = ask(origins[0])
+        if not self._routes_events or name in origins:
+            return settings
+        return TopicSettings(settings.partitions, {**settings.config, **_KEPT})
 
     def _look_again(self) -> None:
         """Somebody may have given a topic more partitions meanwhile, or made it anew."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from headwater.worker.api import Record, Retriable, TopicPartition
 from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.log import Log, Message, open_log
+from headwater.worker.runtime.internal_topics import InternalTopics
+from headwater.worker.runtime.letter_report import ask_for_replay
 from headwater.worker.runtime.supervised import Work
 from headwater.worker.runtime.supervisor import Supervisor
 from headwater.worker.runtime.task_spec import TaskSpec, consumer_group
@@ -101,6 +103,10 @@ class LogTasks:
                 told = [f"{s['connector']} {s['state']} {s.get('trace', '')}" for s in self._supervisor.snapshot()]
                 raise AssertionError(f"it did not come about in {timeout_s:.0f} s; {'; '.join(told)}")
             time.sleep(LOOK_S)
+
+    def replay(self, name: str, queue: str) -> None:
+        """Ask for the connector's dead letters to be put through once more."""
+        ask_for_replay(self.log, InternalTopics.of(self.settings).views, name, queue)
 
     def make_topic(self, name: str, partitions: int = 2) -> None:
         self.log.create_topic(name, partitions, {})

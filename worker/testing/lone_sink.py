@@ -17,6 +17,8 @@ from headwater.worker.api import (
     SinkConnector,
     TaskContext,
     TopicPartition,
+    again,
+    is_again,
 )
 
 from .driver import Row, SinkDriver, record_of
@@ -48,6 +50,14 @@ class MemoryLog:
         lies = self.records[tp]
         lies.append(record.replace(partition=tp.partition, offset=len(lies), origin=tp.topic, timestamp_ms=1_000))
 
+    def hold_back(self, row: Row) -> Record:
+        """A record that failed, as it has to be given once more: at its place the log seems to hold none."""
+        self.append(row)
+        lies = self.records[self.partitions[row.id % len(self.partitions)]]
+        held, lies[-1] = lies[-1], None
+        assert held is not None
+        return held
+
     def add_holes(self) -> None:
         for lies in self.records.values():
             lies.append(None)
@@ -74,6 +84,7 @@ class LoneSink:
         self._stopping = threading.Event()
         self.at: dict[TopicPartition, int] = {}
         self._unflushed: set[TopicPartition] = set()
+        self._dealt_with: dict[TopicPartition, int] = {}
         self.bad: list[Record] = []
 
     def __enter__(self) -> LoneSink:
@@ -133,7 +144,8 @@ class LoneSink:
         moved: dict[TopicPartition, int] = {}
         records: list[Record] = []
         for tp, at in self.at.items():
-            come = self._log.records[tp][at:] if most is None else self._log.records[tp][at : at + most]
+            lies = self._log.records.get(tp, [])
+            come = lies[at:] if most is None else lies[at : at + most]
             if come:
                 first[tp], moved[tp] = at, at + len(come)
                 records += [record for record in come if record is not None]
@@ -153,7 +165,28 @@ class LoneSink:
         assert not late, f"flush has not made durable what was written: {late}, written up to {self.at}"
         self._unflushed.clear()
         if answered:
-            self.committed.update(done)
+            self.committed.update({tp: offset for tp, offset in done.items() if not is_again(tp.topic)})
+            self._dealt_with.update({tp: offset for tp, offset in done.items() if is_again(tp.topic)})
+
+    def give_again(self, record: Record) -> None:
+        """A dead letter between two batches, as the runtime does it: in a step of its own, fenced like any other, and
+        by the partition of the record, which does not move."""
+        tp = TopicPartition(str(record.origin), record.partition or 0)
+        at = again("queue", 0, tp)
+        if at not in self.at:
+            self.dealt_with(record)
+        first = self.at[at]
+        stands = {tp: self.at[tp]}
+        self.sink.write(SinkBatch([record], {at: first} | stands, {at: first + 1} | stands))
+        self.at[at] = first + 1
+        self._unflushed.update((at, tp))
+
+    def dealt_with(self, record: Record) -> int | None:
+        """How many of the letters of its partition the view says that it has been given."""
+        at = again("queue", 0, TopicPartition(str(record.origin), record.partition or 0))
+        held = self.sink.assign({at: "queue-id"})[at]
+        self.at[at] = self._dealt_with.get(at, 0) if held is None else held
+        return held
 
     def put(self) -> None:
         """All that the log has."""

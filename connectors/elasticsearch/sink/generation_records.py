@@ -135,6 +135,20 @@ class GenerationRecords:
         if wanted:
             self._put("refused", wanted)
 
+    def forget_refused(self, records: Iterable[tuple[str, int, int]]) -> None:
+        """The view has them now, after all. Nothing where they were never refused by the server."""
+        lines = [
+            {"delete": {"_index": self._write, "_id": f"refused:{topic}:{partition}:{offset}"}}
+            for topic, partition, offset in sorted(records)
+        ]
+        if not lines:
+            return
+        body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+        answer = self._client.request("POST", "/_bulk", body, {"require_alias": "true"}, lines=True)
+        for item in (next(iter(item.values())) for item in answer.get("items", ())):
+            if item["status"] >= 300 and item["status"] != 404:
+                raise Busy(f"{self._index}: {item.get('error')}")
+
     def refused(self) -> set[tuple[str, int, int]]:
         return {(d["topic"], d["partition"], d["offset"]) for d in self._documents("refused")}
 

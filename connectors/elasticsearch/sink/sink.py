@@ -9,7 +9,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 
-from headwater.worker.api import DataError, Fatal, Fenced, Record, Sink, SinkBatch, TaskContext, TopicPartition
+from headwater.worker.api import (
+    DataError,
+    Fatal,
+    Fenced,
+    Record,
+    Sink,
+    SinkBatch,
+    TaskContext,
+    TopicPartition,
+    is_again,
+)
 
 from ..client import Client, open_client
 from .documents import Change, Documents
@@ -33,10 +43,12 @@ class ElasticsearchSink(Sink):
         self._documents = Documents(values)
         self._owner = secrets.token_hex(6)
         stream = is_stream(values)
+        self.every_record = stream or bool(values["key.ignore"])
         self._targets: Indices | Streams = (
             Streams(client, values, view) if stream else Indices(client, values, view, number)
         )
         self._writer = Writer(client, context, self._targets, self._report)
+        self._again: set[tuple[str, int, int]] = set()
         self._known: dict[TopicPartition, int | None] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._starts: dict[TopicPartition, int] = {}
@@ -66,6 +78,8 @@ class ElasticsearchSink(Sink):
             if expected is not None and expected != first:
                 raise Fenced(f"{tp}: the view holds the log up to {expected}, the batch begins at {first}")
         assert self._writer is not None
+        if any(is_again(tp.topic) for tp in batch.first):
+            self._again.update(_places(batch.records))
         self._writer.write(self._changes(batch.records))
         for tp, first in batch.first.items():
             self._starts.setdefault(tp, first)
@@ -77,11 +91,10 @@ class ElasticsearchSink(Sink):
         self._writer.flush()
         self._targets.publish()
         refused, self._writer.refused = self._writer.refused, []
-        self._records.add_refused(
-            (r.origin or r.topic, r.partition, r.offset)
-            for r in refused
-            if r.partition is not None and r.offset is not None
-        )
+        self._records.add_refused(_places(refused))
+        if self._again:
+            self._records.forget_refused(self._again - _places(refused))
+            self._again = set()
         moved = {tp: end for tp, end in self._ends.items() if self._starts[tp] != end}
         if moved:
             self._records.move(self._starts, moved, self._owner)
@@ -126,3 +139,12 @@ class ElasticsearchSink(Sink):
         if self._context.report_bad_record is None:
             raise error
         self._context.report_bad_record(record, error)
+
+
+def _places(records: Sequence[Record]) -> set[tuple[str, int, int]]:
+    """Topic, partition and offset of each."""
+    return {
+        (r.origin or r.topic, r.partition, r.offset)
+        for r in records
+        if r.partition is not None and r.offset is not None
+    }

@@ -30,6 +30,8 @@ from .java_string import java_string
 
 
 class FileStreamSink(Sink):
+    every_record = True
+
     def open(self, context: TaskContext) -> None:
         self._path: str = context.values["file"]
         self._next: dict[TopicPartition, int] = {}

@@ -6,7 +6,6 @@ and versions, so a view of the copy, or a compacted one, converges to the same.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,6 +17,7 @@ from headwater.worker.api import (
     VERSION_HEADER,
     DataError,
     Fatal,
+    Header,
     HeadwaterError,
     Record,
     Retriable,
@@ -26,6 +26,7 @@ from headwater.worker.api import (
     TaskContext,
     TopicPartition,
 )
+from headwater.worker.api.java.values import text_of
 
 from ..cluster import FOR_EVER, REQUEST_S, admin, largest_batch, meant, producer
 from ..converting import made_converter
@@ -89,7 +90,7 @@ class KafkaSink(Sink):
             self._make(topic)
         key = self._keys.encoder(topic, record.key_schema)(record.key)
         value = self._converter.encoder(topic, record.value_schema)(record.value)
-        headers: list[tuple[str, Any]] = [(h.name, _bytes(h.value)) for h in record.headers]
+        headers: list[tuple[str, Any]] = [(h.name, _bytes(h)) for h in record.headers if h.name != VERSION_HEADER]
         if topic == (record.origin or record.topic):
             if came_back(headers, WRITTEN_HEADER, self._cluster):
                 raise Fatal(loop(record.where(), WRITTEN_HEADER, "target.bootstrap.servers"))
@@ -175,10 +176,9 @@ class KafkaSink(Sink):
         self._producer = producer(self._values, "target", limit)
 
 
-def _bytes(value: Any) -> bytes | None:
-    """Headers without a schema are bytes already; others are written as their text, as header converters write it."""
-    if value is None or isinstance(value, bytes):
+def _bytes(header: Header) -> bytes | None:
+    """Headers without a schema are bytes already; others are written as their text."""
+    value = header.value
+    if value is None or (header.schema is None and isinstance(value, bytes)):
         return value
-    if isinstance(value, bool | dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str).encode()
-    return str(value).encode()
+    return text_of(value, header.schema).encode()

@@ -16,7 +16,7 @@ from .change_log import ChangeLog
 from .latest_state import LatestState
 from .manifest import Manifest, PartitionState
 from .manifests import Manifests, generations
-from .options import LATEST_STATE
+from .options import CHANGE_LOG, LATEST_STATE
 from .pointer import Pointer
 from .sweep import Sweep
 from .tables import Tables
@@ -28,6 +28,7 @@ class ParquetSink(Sink):
     def open(self, context: TaskContext) -> None:
         self._context = context
         self._values = context.values
+        self.every_record = self._values["view.mode"] == CHANGE_LOG
         self.patience_s = self._values["rotate.schedule.interval.ms"] / 1000
         self._storage: Storage | None = open_storage(self._values)
         storage, view, number = self._storage, context.connector, context.generation

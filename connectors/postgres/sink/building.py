@@ -9,9 +9,10 @@ from headwater.worker.api import DataError, Fatal, Record, Values
 
 from .connection import Connection
 from .packing import origin_topic
+from .quoting import qualified
 from .rows import Op, Rows
 from .secondary import copy_secondary
-from .state import TableState, exists, lock_tables, read_tables, write_table
+from .state import TableState, exists, is_there, lock_tables, read_tables, write_table
 from .tables import Builder, fits
 
 
@@ -87,7 +88,9 @@ class Building:
                 raise Fatal(f"generation {number} of {self.view} is the one that readers see: it is not dropped")
             for table in read_tables(self.connection, self._state, self.view, number).values():
                 self.connection.execute(f"DROP TABLE IF EXISTS {table.qualified}")
-            for name in ("offsets", "tables", "deletions", "generations"):
+            for name in ("offsets", "tables", "deletions", "refused", "generations"):
+                if not is_there(self.connection, qualified(self._state, name)):
+                    continue  # "refused" is younger than the others
                 self.connection.execute(
                     f"DELETE FROM {self._state}.{name} WHERE view = %s AND generation = %s",  # noqa: S608
                     [self.view, number],

@@ -79,6 +79,12 @@ def is_log(values: Mapping[str, Any]) -> bool:
     return values["primary.key.mode"] in BY_COORDINATES or takes_each_key_once(values)
 
 
+def tells_by_log_key(values: Mapping[str, Any]) -> bool:
+    """Does the log tell by its keys whether a row has a newer record, or does the row itself, by its version?"""
+    named_by_key = values["primary.key.mode"] not in ("record_value", "record_header")
+    return named_by_key or values["version.column"] not in ("auto", "none")
+
+
 def contradictions(values: Values) -> Iterator[Problem]:
     """Options that parsed, each for itself, and do not go together. Those that did not parse are missing."""
     yield from _keys(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from .copy_out import copy_rows
 from .kinds import Kind
 from .offsets import stored
 from .quoting import quoted
+from .refused import Place, refused
 from .state import ColumnState, TableState, exists, has_state, read_tables
 
 _COLUMNS: Final = """
@@ -26,13 +27,17 @@ _AS_STAGED: Final = ("text", "bytea", "uuid")
 class PinnedReader:
     """Owns `connection`. Table locks keep a swap from changing the names while it reads.
 
-    `tables` None: somebody dropped the part's table, it reads as empty.
+    `tables` None: somebody dropped the part's table, it reads as empty. `refused`: see `worker.api.Reader`.
     """
 
     def __init__(
-        self, connection: Connection, offsets: Mapping[TopicPartition, int], tables: Mapping[str, TableState | None]
+        self,
+        connection: Connection,
+        offsets: Mapping[TopicPartition, int],
+        tables: Mapping[str, TableState | None],
+        refused: Collection[Place] = frozenset(),
     ) -> None:
-        self.offsets = offsets
+        self.offsets, self.refused = offsets, refused
         self._connection = connection
         self._tables = tables
 
@@ -119,6 +124,7 @@ def pin(connect: Callable[[], Connection], state: str, view: str, generation: in
                             f"is another database than the view {view} lives in; rebuild the view")  # fmt: skip
             _check_exists(connection, state, view, generation)
             offsets = stored(connection, state, view, generation)
+            skipped = refused(connection, state, view, generation)
             tables = read_tables(connection, state, view, generation)
             standing = {part: _as_it_stands(connection, table) for part, table in tables.items()}
             with connect() as now:  # the snapshot may be older than a swap, the locks are not
@@ -127,7 +133,7 @@ def pin(connect: Callable[[], Connection], state: str, view: str, generation: in
     except BaseException:
         connection.close()
         raise
-    return PinnedReader(connection, offsets, standing)
+    return PinnedReader(connection, offsets, standing, skipped)
 
 
 def _as_it_stands(connection: Connection, table: TableState) -> TableState | None:

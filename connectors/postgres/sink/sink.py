@@ -23,12 +23,15 @@ from headwater.worker.api import (
     SinkBatch,
     TaskContext,
     TopicPartition,
+    is_again,
 )
 
 from .connection import Connection, connect, meaning, meant
 from .existing import check_tables_exist
+from .meanings import is_log, tells_by_log_key
 from .offsets import Offsets
 from .packing import origin_topic
+from .refused import Place, forget, place_of, remember
 from .rows import Change, Op, Plan, Rows
 from .state import TableState, lock_tables, open_state, read_tables
 from .tables import Builder, check_keys, fits
@@ -48,6 +51,8 @@ class PostgresSink(Sink):
     def open(self, context: TaskContext) -> None:
         self._context = context
         self._values = context.values
+        self.every_record = is_log(context.values)
+        self.rows_by_log_key = tells_by_log_key(context.values)
         self._state: str = self._values["state.schema"]
         self._offsets = Offsets(self._state, context.connector, context.generation, uuid.uuid4().hex)
         self._tables: dict[str, TableState] = {}
@@ -70,9 +75,10 @@ class PostgresSink(Sink):
 
     def assign(self, partitions: Mapping[TopicPartition, str]) -> dict[TopicPartition, int | None]:
         connection = self._connected()
+        topics = {p.topic for p in partitions if not is_again(p.topic)}
         if self._values["schema.evolution"] == "validate-only" and not self._values.get("transforms"):
             with meaning("looking for the view's tables"):
-                check_tables_exist(connection, self._values, self._default_schema, {p.topic for p in partitions})
+                check_tables_exist(connection, self._values, self._default_schema, topics)
         with meaning("taking over the view's partitions"):
             found = self._offsets.take_over(connection, partitions)
         self._known.update(found)
@@ -95,6 +101,8 @@ class PostgresSink(Sink):
             expected = self._known[partition]
             if expected is not None and expected != first:
                 raise Fenced(f"{partition}: the view holds the log up to {expected}, the batch begins at {first}")
+        if any(is_again(partition.topic) for partition in batch.first):
+            self._again.update(_places(batch.records))
         changes = []
         for record in batch.records:
             try:
@@ -122,6 +130,8 @@ class PostgresSink(Sink):
 
     def _forget(self) -> None:
         self._changes: list[Change] = []
+        self._again: set[Place] = set()
+        self._refused: set[Place] = set()
         self._starts: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
 
@@ -169,10 +179,11 @@ class PostgresSink(Sink):
             return
         self._reload(connection)
         self._writer.begin()
+        self._refused.clear()
         by_part: dict[str, list[Change]] = {}
         for change in self._changes:
             if change.plan in refused:
-                self._report(change.record, refused[change.plan])
+                self._refuse(change.record, refused[change.plan])
             else:
                 by_part.setdefault(change.plan.part, []).append(change)
         for change in self._kinds(Op.UPSERT):
@@ -182,6 +193,9 @@ class PostgresSink(Sink):
             table = self._tables.get(part)
             if table is not None:  # else: deletes of rows that never came
                 self._write_part(table, by_part[part])
+        scope = self._state, self._context.connector, self._context.generation
+        remember(connection, *scope, self._refused)
+        forget(connection, *scope, self._again - self._refused)
         self._offsets.advance(connection, self._ends)
 
     def _write_part(self, table: TableState, changes: list[Change]) -> None:
@@ -189,13 +203,13 @@ class PostgresSink(Sink):
         for change in changes:
             if change.op is Op.TRUNCATE:
                 if table.version and held:  # some may be newer
-                    self._writer.apply(table, held, self._report)
+                    self._writer.apply(table, held, self._refuse)
                 self._writer.truncate(table, change.record)
                 held = []
             else:
                 held.append(change)
         if held:
-            self._writer.apply(table, held, self._report)
+            self._writer.apply(table, held, self._refuse)
 
     def _lock(self, connection: Connection) -> bool:
         """Lock the offset rows. True: this very batch is in the view, the answer to its commit got lost."""
@@ -286,6 +300,11 @@ class PostgresSink(Sink):
                 return
             _log.info("table %s of the view now fits the records of %s", plan.part, topic)
 
+    def _refuse(self, record: Record, error: Exception) -> None:
+        """The database does not take it; whoever compares the view with the log has to know. May raise."""
+        self._report(record, error)
+        self._refused.update(_places([record]))
+
     def _report(self, record: Record, error: Exception) -> None:
         """Hand a record over that cannot be written, once for each time it is read. May raise."""
         marker = (origin_topic(record), record.partition, record.offset)
@@ -295,3 +314,7 @@ class PostgresSink(Sink):
             raise error
         self._context.report_bad_record(record, error)
         self._reported.add(marker)
+
+
+def _places(records: Sequence[Record]) -> set[Place]:
+    return {place for place in map(place_of, records) if place is not None}

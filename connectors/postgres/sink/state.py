@@ -8,6 +8,7 @@ Format 1 (`format.number`). A later format migrates these tables in `open_state`
 * tables: by logical table (`part`) its physical name now, its columns, the topics that feed it.
 * deletions: keys deleted from tables with a version column, so that older events do not bring them back; "" for all
   that there were (a truncate).
+* refused: places of records that the database refused and that were skipped (the dead letter queue has them).
 """
 
 from __future__ import annotations
@@ -103,12 +104,19 @@ def _metadata(schema: str) -> sa.MetaData:
         sa.Column("part", text, primary_key=True), sa.Column("key", text, primary_key=True),
         sa.Column("version", sa.BigInteger, nullable=False),
     )  # fmt: skip
+    sa.Table(
+        "refused", found, sa.Column("view", text, primary_key=True),
+        sa.Column("generation", integer, primary_key=True, autoincrement=False),
+        sa.Column("topic", text, primary_key=True),
+        sa.Column("partition", integer, primary_key=True, autoincrement=False),
+        sa.Column("record_offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    )  # fmt: skip
     return found
 
 
 def open_state(connection: Connection, schema: str) -> None:
     """Make the state tables where they are missing. Raises `Fatal` for those of a newer Headwater."""
-    if not has_state(connection, schema):
+    if not has_state(connection, schema) or not is_there(connection, qualified(schema, "refused")):
         metadata = _metadata(schema)
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('headwater'), hashtext(%s))", [schema])

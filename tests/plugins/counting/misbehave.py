@@ -19,11 +19,13 @@ LONG = 3_000_000
 class Misbehave(Transform):
     options = Options(
         Option("at", OptionType.INT),
+        Option("to", OptionType.INT, -1, "The last such number, where there are several."),
         Option("how", choices=WAYS),
     )
 
     def configure(self, values: Values) -> None:
         self._at, self._how = values["at"], values["how"]
+        self._to = max(self._at, values["to"])
         self._kept: list[bytes] = []
 
     def apply(self, record: Record) -> Record | list[Record] | None:
@@ -34,14 +36,14 @@ class Misbehave(Transform):
             self._kept.append(b"x" * 256 * 1024)
             time.sleep(0.005)
             return record
-        if record.value is None or record.value["n"] != self._at:
+        if record.value is None or not self._at <= record.value["n"] <= self._to:
             return record
         if self._how == "hang":
             time.sleep(3600)
         while self._how == "spin":
             pass
         if self._how == "error":
-            raise DataError(f"{self._at} is not wanted")
+            raise DataError(f"{record.value['n']} is not wanted")
         if self._how == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         if self._how == "print":

@@ -53,7 +53,7 @@ class TableSink(Sink):
                 raise Fatal(f"the view holds another topic {tp.topic}")
             found[tp] = None if row is None else row[1]
             self._db.execute(
-                "INSERT INTO offsets VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
+                "INSERT INTO offsets VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING",
                 (self._context.generation, *tp, topic_id),
             )
         return found
@@ -93,8 +93,9 @@ class TableSink(Sink):
     def _move(self, batch: SinkBatch) -> None:
         for tp, first in batch.first.items():
             changed = self._db.execute(
-                "UPDATE offsets SET next = ? WHERE generation = ? AND topic = ? AND partition = ? AND next = ?",
-                (batch.next[tp], self._context.generation, *tp, first),
+                "UPDATE offsets SET next = ? WHERE generation = ? AND topic = ? AND partition = ? "
+                "AND coalesce(next, ?) = ?",
+                (batch.next[tp], self._context.generation, *tp, first, first),
             ).rowcount
             if changed != 1:
                 raise Fenced(f"{tp} does not stand at {first} any more")

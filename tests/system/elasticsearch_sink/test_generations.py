@@ -118,6 +118,18 @@ def test_what_the_server_refused_is_not_expected(search: SearchServer) -> None:
     fold.add(generations.expect(record for record in records if record.offset not in (3, 6)))
     assert reader.fingerprint() == fold.fingerprint()
     reader.close()
+
+    mended = records[3].replace(value={"n": 3})
+    with Task(made, partition, view=name) as task:
+        task.give_again(records[6])  # no better than before
+        task.give_again(mended)
+        assert len(task.bad) == 1
+    reader = generations.pin(1)
+    assert sorted(reader.refused) == [(name, 0, 6)]
+    fold = Fold()
+    fold.add(generations.expect([*records[:3], mended, *records[4:6]]))
+    assert reader.fingerprint() == fold.fingerprint()
+    reader.close()
     generations.close()
 
 

@@ -142,6 +142,28 @@ def test_members_go_on_after_the_broker(own_kafka: KafkaServer) -> None:
     consumer.close()
 
 
+def test_a_member_that_was_about_to_join_goes_on_after_the_broker(own_kafka: KafkaServer) -> None:
+    """librdkafka may have lost the answer that it waits for before it joins, and asks again after 5 minutes only."""
+    log = connected(own_kafka, **{"consumer.metadata.max.age.ms": "1000"})
+    log.create_topic("joining", 2, {})
+    first, second = log.consumer("joiners"), log.consumer("joiners")
+    first.subscribe(["joining"], (0, 2), dict.fromkeys, lambda taken: None)
+    while len(first.position()) < 2:
+        first.poll(1, 0.1)
+    second.subscribe(["joining"], (1, 2), dict.fromkeys, lambda taken: None)
+    assert second.poll(1, 3.0) == []  # it has to wait for the first one, which does not poll
+    own_kafka.kill()
+    second.poll(1, 1.0)
+    own_kafka.start()
+    deadline = time.monotonic() + 240
+    while len(first.position()) != 1 or len(second.position()) != 1:
+        assert time.monotonic() < deadline
+        for consumer in (first, second):
+            consumer.poll(1, 0.2)
+    first.close()
+    second.close()
+
+
 def test_without_a_broker_every_call_ends_and_names_it(own_kafka: KafkaServer) -> None:
     quick = {
         "producer.delivery.timeout.ms": "4000",

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -61,3 +61,24 @@ def test_one_dies_while_partitions_move(kafka: KafkaServer, tmp_path: Path) -> N
         finally:
             dying.kill()
             dying.communicate()
+
+
+def test_what_is_stored_while_partitions_are_let_go_counts(kafka: KafkaServer, tmp_path: Path) -> None:
+    """Inside a callback of librdkafka: nobody waits for a request's time limit, and the next owner goes on there."""
+    name = f"letting-go-{time.time_ns()}"
+    with closing(open_log({"bootstrap.servers": kafka.bootstrap}, tmp_path)) as log:
+        log.create_topic(name, 8, {})
+        with closing(log.consumer(name)) as first, closing(log.consumer(name)) as second:
+            let_go: list[TopicPartition] = []
+
+            def store(taken: Sequence[TopicPartition]) -> None:
+                first.commit(dict.fromkeys(taken, 1))
+                let_go.extend(taken)
+
+            first.subscribe([name], (0, 2), dict.fromkeys, store)
+            poll_until([first], lambda: len(first.position()) == 8, "the first one has no partitions")
+            seconds = joined(second, name, 1)
+            poll_until([first, second], lambda: len(seconds) == 4, "the second one has no partitions")
+            assert len(let_go) == 8
+            assert second.position() == dict.fromkeys(seconds, 1)
+            assert log.committed(name) == dict.fromkeys(let_go, 1)

@@ -43,7 +43,10 @@ def test_records_are_written_with_all_they_have(kafka: KafkaServer) -> None:
     topic = name()
     options = {"topic": topic, "target_partitions": "2", "target_topic_segment_ms": "86400000"}
     with SinkTask(KafkaSinkConnector().task(), values(kafka, **options, keep_partitions="true"), FROM) as task:
-        headers = (Header("app", b"x"), Header("none", None), Header("yes", True, primitive(Type.BOOLEAN)))
+        headers = (
+            Header("app", b"x"), Header("none", None), Header("headwater.version", b"1"),
+            Header("yes", True, primitive(Type.BOOLEAN)),
+        )  # fmt: skip
         offsets = task.put(record(0, b"k", b"v", headers=headers, version=42, timestamp_ms=OLD), record(1, b"k", None))
         assert offsets == {FROM: 2}
     first, second = on_broker(kafka.bootstrap, topic)

@@ -88,6 +88,66 @@ def build(database: Database, generations: PostgresGenerations, records: list[Re
     return config
 
 
+def test_what_the_database_refused_is_not_expected(database: Database, opened: PostgresGenerations) -> None:
+    """Until it is given once more: a row of a new key, one that stands in the place of another, and a delete."""
+    topic = Topic()
+    records = [topic.put({"id": n, "name": "x", "qty": n}) for n in range(4)]
+    with Task(values(database)) as task:
+        task.put(*records)
+        with database.connect() as connection:
+            connection.execute("ALTER TABLE shop_public_orders ADD CONSTRAINT few CHECK (qty < 100)")
+            connection.execute("CREATE TABLE line (of_order int REFERENCES shop_public_orders)")
+            connection.execute("INSERT INTO line VALUES (3)")
+        refused = [topic.put({"id": 9, "name": "x", "qty": 500}), topic.put({"id": 1, "name": "x", "qty": 600}, "u")]
+        refused.append(topic.delete(id=3))
+        later = topic.put({"id": 5, "name": "x", "qty": 5})
+        task.put(*refused, later)
+        assert [record for record, _ in task.bad] == refused
+    places = {(TOPIC, 0, record.offset) for record in refused}
+    reader = opened.pin(1)
+    assert reader.refused == places
+    reader.close()
+    check_equal(opened, 1, [*records, later])
+
+    with database.connect() as connection:
+        connection.execute("ALTER TABLE shop_public_orders DROP CONSTRAINT few")
+    with Task(values(database)) as task:
+        for record in refused:
+            task.give_again(record)
+        assert [record for record, _ in task.bad] == refused[2:]
+    reader = opened.pin(1)
+    assert reader.refused == {(TOPIC, 0, refused[2].offset)}
+    reader.close()
+    check_equal(opened, 1, [*records, *refused[:2], later])
+
+    with database.connect() as connection:
+        connection.execute("DROP TABLE line")
+        connection.execute("DROP TABLE headwater.refused")  # as a Headwater left it that did not know of it
+    assert opened.pin(1).refused == set()
+    with Task(values(database)) as task:
+        task.give_again(refused[2])
+    check_equal(opened, 1, [*records, *refused, later])
+
+
+def test_a_dropped_generation_forgets_what_it_refused(database: Database, opened: PostgresGenerations) -> None:
+    topic = Topic()
+    records = [topic.put({"id": n, "name": "x", "qty": n}) for n in range(3)]
+    with Task(values(database)) as task:
+        task.put(*records)
+    opened.create(2, {TOPIC: records[0]})
+    with Task(values(database), generation=2) as task:
+        with database.connect() as connection:
+            connection.execute("ALTER TABLE shop_public_orders__g2 ADD CHECK (id <> 1)")
+        task.put(*records)
+        assert [record for record, _ in task.bad] == records[1:2]
+    reader = opened.pin(2)
+    assert reader.refused == {(TOPIC, 0, 1)}
+    reader.close()
+    opened.drop(2)
+    with database.connect() as connection:
+        assert connection.execute("SELECT * FROM headwater.refused").fetchall() == []
+
+
 def test_a_view_is_built_beside_verified_swapped_and_rolled_back(
     database: Database, opened: PostgresGenerations
 ) -> None:

@@ -1,26 +1,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
-from headwater.worker.runtime.supervisor import Supervisor
 from tests import plugins
 from tests.servers.kafka import KafkaServer
 
 from .scene import kafka_settings
 
 plugins.install()
-
-
-@pytest.fixture
-def supervisor() -> Iterator[Supervisor]:
-    running = Supervisor(grace_s=10)
-    running.start()
-    yield running
-    running.stop_all()
-    assert not running.snapshot()
 
 
 @pytest.fixture

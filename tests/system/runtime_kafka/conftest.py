@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.system.runtime.conftest import on_kafka, supervisor
+from tests.system.runtime.conftest import on_kafka
 
-__all__ = ["on_kafka", "supervisor"]
+__all__ = ["on_kafka"]

@@ -65,6 +65,12 @@ def test_javas_names_become_librdkafkas() -> None:
     assert (consumer["fetch.wait.max.ms"], consumer["auto.offset.reset"]) == ("50", "latest")
 
 
+@pytest.mark.parametrize(("given", "taken"), [({}, "5000"), ({"consumer.metadata.max.age.ms": "86400000"}, "3600000")])
+def test_what_a_member_waits_for_is_asked_for_anew(given: dict[str, str], taken: str) -> None:
+    """librdkafka asks by itself every 5 minutes, and may lose an answer with a broker."""
+    assert client_settings(Role.CONSUMER, SERVERS | given, None)["topic.metadata.refresh.interval.ms"] == taken
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_librdkafka_takes_every_name(role: Role) -> None:
     """That is: refuses none of them as unknown."""

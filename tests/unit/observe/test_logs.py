@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import re
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -76,3 +78,22 @@ def test_lines_of_others_become_json_where_lines_are_json(capfd: pytest.CaptureF
     lines(False)
     logs.pass_on("as it came\n", "shop", 0)
     assert capfd.readouterr().err == "as it came\n"
+
+
+def test_a_signal_makes_a_process_say_where_it_is() -> None:
+    """Also within a call that does not return; it goes on."""
+    hangs = "import time\nfrom headwater.worker.observe import logs\nlogs.configure()\n"
+    hangs += "def stuck():\n    print('on', flush=True)\n    time.sleep(600)\nstuck()"
+    with subprocess.Popen([sys.executable, "-c", hangs], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        patience = threading.Timer(120, process.kill)
+        patience.start()
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            assert process.stdout.readline() == b"on\n"
+            for _ in range(2):
+                process.send_signal(signal.SIGUSR1)
+                while not (line := process.stderr.readline()).endswith(b" in stuck\n"):
+                    assert line, "it has ended"
+        finally:
+            patience.cancel()
+            process.kill()

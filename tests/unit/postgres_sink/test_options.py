@@ -6,7 +6,7 @@ import pytest
 
 from headwater.connectors.postgres.sink import PostgresSinkConnector
 from headwater.connectors.postgres.sink.connection import conninfo
-from headwater.connectors.postgres.sink.meanings import changes_tables, creates_tables
+from headwater.connectors.postgres.sink.meanings import changes_tables, creates_tables, tells_by_log_key
 from headwater.worker.api import Problem
 
 URL = "jdbc:postgresql://db.example:5433/shop"
@@ -142,3 +142,17 @@ def test_jdbc_urls_become_libpqs(url: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize("url", ["jdbc:mysql://h/db", "h/db", "jdbc:postgresql://h/db?unknown=1"])
 def test_urls_that_cannot_be_read_are_refused(url: str) -> None:
     assert any(p.option == "connection.url" for p in problems(connection_url=url)[:1])
+
+
+@pytest.mark.parametrize(
+    ("options", "tells"),
+    [
+        ({}, True),
+        ({"primary.key.mode": "record_value"}, False),
+        ({"primary.key.mode": "record_header", "version.column": "none"}, False),
+        ({"primary.key.mode": "record_value", "version.column": "v"}, True),
+    ],
+)
+def test_whether_the_log_tells_which_record_of_a_row_is_the_newest(options: dict[str, str | None], tells: bool) -> None:
+    parsed, _ = PostgresSinkConnector().options.parse({"connection.url": URL, **options})
+    assert tells_by_log_key(parsed) is tells

@@ -49,7 +49,7 @@ class RunningTask:
         try:
             plan = build_plan(spec.raw, SETTINGS)
             if plan.kind == "source":
-                SourceLoop(log, plan, spec, self.control, TaskMetrics()).run()
+                SourceLoop(log, plan, spec, self.control, TaskMetrics(), str).run()
             else:
                 SinkLoop(log, plan, spec, self.control, TaskMetrics(), str).run()
         except Exception as error:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from headwater.worker.api import DataError, Fatal, Fenced, Retriable
+from headwater.worker.api import DataError, Fatal, Fenced, Retriable, Unavailable
 from headwater.worker.config.policies import ErrorPolicy
 from headwater.worker.observe.metrics import TaskMetrics
 from headwater.worker.runtime.errors import Backoff, Interrupted, RecordErrors, Where, reason_of
@@ -34,6 +34,30 @@ def test_tolerated_records_are_counted() -> None:
 def test_a_fence_is_never_tolerated() -> None:
     with pytest.raises(Fenced):
         errors(TaskMetrics(), tolerance="all").failed(Fenced("taken over"), WHERE, None)
+
+
+def test_a_task_that_cannot_go_on_is_never_tolerated() -> None:
+    with pytest.raises(Fatal, match=r"^wrong password$"):
+        errors(TaskMetrics(), tolerance="all").failed(Fatal("wrong password"), WHERE, None)
+
+
+def test_an_outage_is_waited_for_and_skips_nothing() -> None:
+    outage = Unavailable("the registry does not answer", 0.001)
+    left = iter([outage] * 50)
+
+    def work() -> str:
+        for error in left:
+            raise error
+        return "done"
+
+    assert errors(TaskMetrics(), tolerance="all").again(work, outage, lambda: WHERE) == "done"
+    handler = errors(TaskMetrics(), tolerance="all", retry_timeout_ms=1)
+    with pytest.raises(Unavailable) as caught:
+        handler.again(lambda: (_ for _ in ()).throw(outage), Unavailable("again", 1.0), lambda: WHERE)
+    letters: list[Exception] = []
+    with pytest.raises(Fatal, match=r"does not answer\. The task stops; nothing is skipped"):
+        handler.failed(outage, WHERE, lambda where, error: letters.append(error))
+    assert caught.value.after_s == 1.0 and letters == []
 
 
 @pytest.mark.parametrize("include", [False, True])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,10 +25,11 @@ from headwater.worker.api import (
 from headwater.worker.config.plan import ConnectorPlan
 from headwater.worker.config.policies import ErrorPolicy
 from headwater.worker.config.stages import Stage
+from headwater.worker.convert.header import SimpleHeaderConverter
 from headwater.worker.convert.json import JsonConverter
 from headwater.worker.log.contract import Message
 from headwater.worker.observe.metrics import TaskMetrics
-from headwater.worker.runtime.errors import RecordErrors
+from headwater.worker.runtime.errors import RecordErrors, Where
 from headwater.worker.runtime.pipe import SinkPipe, SourcePipe
 
 KEY = struct({"id": primitive(Type.INT64)})
@@ -92,6 +94,16 @@ class Twice(Transform):
 class Nothing(Transform):
     def apply(self, record: Record) -> None:
         return None
+
+
+class Town(Transform):
+    """To a topic that data names."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def apply(self, record: Record) -> Record:
+        return record.replace(topic=self.names[record.key["id"]])
 
 
 class Failing(Transform):
@@ -170,16 +182,29 @@ def test_tolerated_failures_leave_the_others() -> None:
     assert metrics.records_skipped == 2
 
 
+def test_a_topic_that_no_log_takes_is_that_records_fault() -> None:
+    town = Stage("town", Town("Oslo", "São Paulo", "", "..", "a" * 250, "Nuuk"))
+    with pytest.raises(Fatal, match=r"in TRANSFORMATION \(.*Town\).* gives the topic 'São Paulo'.* make another name"):
+        pipes(town)[0].process([record(1)])
+    to_log, _, metrics = pipes(town, tolerance="all")
+    assert [m.topic for m in to_log.process(record(n) for n in range(6))] == ["Oslo", "Nuuk"]
+    assert metrics.records_skipped == 4
+
+
 def test_what_cannot_be_decoded_goes_to_the_dead_letter_queue_as_it_was() -> None:
     metrics = TaskMetrics()
     sink = plan("sink", tolerance="all")
-    dead: list[tuple[Message, str]] = []
+    dead: list[tuple[Message, str, str]] = []
     handler = RecordErrors(sink.errors, metrics, lambda seconds: False)
-    pipe = SinkPipe(sink, handler, metrics, lambda m, where, error: dead.append((m, where.stage)))
+
+    def add(message: Message, where: Where, error: Exception) -> None:
+        dead.append((message, where.stage, where.executing.rpartition(".")[2]))
+
+    pipe = SinkPipe(sink, handler, metrics, add)
     broken = Message("orders", b"{", b"null", (), 0, 0, 3)
     forged = Message("orders", None, None, (("headwater.version", b"x1"),), 0, 0, 4)
     assert pipe.process([broken, forged]) == []
-    assert dead == [(broken, "KEY_CONVERTER"), (forged, "HEADER_CONVERTER")]
+    assert dead == [(broken, "KEY_CONVERTER", "JsonConverter"), (forged, "HEADER_CONVERTER", "HeaderDecoder")]
 
 
 @pytest.mark.parametrize(
@@ -198,3 +223,17 @@ def test_headers_become_the_texts_that_kafka_connect_writes(value: object, text:
     schema = None if isinstance(value, bytes) or value is None else primitive(Type.STRING)
     [message] = to_log.process([record(1, headers=(Header("h", value, schema),))])
     assert dict(message.headers)["h"] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "kind"),
+    [(b"42", 42, Type.INT8), (b"1.5", 1.5, Type.FLOAT32), (b"x", "x", Type.STRING), (b"\xff", b"\xff", Type.BYTES)],
+)
+def test_a_sink_reads_headers_by_the_converter_that_its_config_names(text: bytes, value: object, kind: Type) -> None:
+    message = Message("orders", None, None, (("h", text), ("headwater.version", b"5")), 0, 0, 3)
+    _, plain, metrics = pipes()
+    assert plain.process([message])[0].headers == (Header("h", text),)
+    guessing = replace(plan("sink"), header_converter=SimpleHeaderConverter())
+    pipe = SinkPipe(guessing, RecordErrors(guessing.errors, metrics, lambda seconds: False), metrics)
+    [made] = pipe.process([message])
+    assert (made.headers, made.version) == ((Header("h", value, primitive(kind)),), 5)
