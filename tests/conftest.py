@@ -14,10 +14,12 @@ from hypothesis import settings
 from tests.servers import elasticsearch as search_servers
 from tests.servers import kafka as kafka_servers
 from tests.servers import moto as moto_servers
+from tests.servers import registry as registry_servers
 from tests.servers import s3 as s3_servers
 from tests.servers.elasticsearch import SearchServer
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer, running
+from tests.servers.registry import Registry
 from tests.servers.s3 import S3Server
 
 settings.register_profile("default", deadline=None, max_examples=100, print_blob=True)
@@ -33,7 +35,7 @@ _QUICK_UPKEEP = {
 }
 """A shared broker looks for old records and old segments several times a second."""
 
-SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "elasticsearch", "opensearch", "tasks"}
+SERVERS = {"kafka", "kafka41", "s3", "moto", "versitygw", "elasticsearch", "opensearch", "registry", "tasks"}
 """Fixtures that start what `make test-fast` does without; parameters that are their names count as well."""
 
 
@@ -120,6 +122,13 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another implementation of S3, which has queues as well: `moto_server`. Its URL."""
     with moto_servers.running(tmp_path_factory.mktemp("moto")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[Registry]:
+    """A schema registry; tests share it and use subjects of their own. Who stops or freezes one starts one."""
+    with registry_servers.running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,16 @@ def one_place_with_the_commit_before(found: Sequence[Written]) -> bool:
     return len(found) == 2 and len(places) == 1 and all(before == own for before, own in places)
 
 
+def came_again_with_a_moved_row(found: Sequence[Written], records: Sequence[Raw]) -> bool:
+    """Debezium's last message changed a key. That is a delete, a tombstone and a create, and its offset counts all of
+    them as soon as the first is written: Headwater writes them once more."""
+    places = {record.place for record in found}
+    if len(places) != 1 or [record.by_headwater for record in found] != [False, True]:
+        return False
+    ours = [record for record in map(written, records) if record.by_headwater and record.place in places]
+    return {record.change.op for record in ours if record.change} == {"d", "c"}
+
+
 def latest(records: Sequence[Raw]) -> dict[tuple[str, int], int]:
     """The topics folded: number of each row that is there, by topic and key."""
     rows: dict[tuple[str, int], int] = {}
@@ -99,5 +109,6 @@ def repeated_only_what_debezium_would(records: Sequence[Raw], offsets: Sequence[
         end = place_of(offset)
         stored = {record.change for record in run if record.place < end}
         assert not stored & twice, f"stored at {end}, and written again: {list(stored & twice)[:5]}"
-        at_the_end = {record.change for record in run if record.place == end} - twice
-        assert len(at_the_end) >= int(offset.get("lsn_events_processed", 0))
+        at_the_end = {record.change for record in run if record.place == end}
+        moved = any(change.op == "d" for change in at_the_end & twice)  # a row got another key, and comes again
+        assert moved or len(at_the_end - twice) >= int(offset.get("lsn_events_processed", 0))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sqlite3
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -42,16 +44,35 @@ INSERT INTO airlines VALUES ('UA', 'United'), ('AA', 'American');
 """
 CONNECTORS = {"postgres-source.yaml", "postgres-view.yaml", "postgres-view-slim.yaml", "parquet-view.yaml"}
 SEARCH = {"elasticsearch-view.yaml"}
+OUTBOX = ("outbox-source.yaml", "outbox-view.yaml")
+SELECT = "postgres-view-select.yaml"
+PEOPLE = ("people-source.yaml", "people-view.yaml")
 FILES = {"files-csv.yaml", "files-logs.yaml", "file-stream-source.yaml", "file-stream-sink.yaml"}
 TOPICS = {"kafka-move.yaml", "kafka-repartition.yaml", "kafka-latest.yaml", "kafka-migrate.yaml", "kafka-sink.yaml"}
 BUCKETS = {"s3-objects.yaml", "s3-queue.yaml", "s3-restore.yaml"}
+AVRO = {"avro-source.yaml", "avro-view.yaml", "avro-lake.yaml"}
+"""Run in converters/test_avro_pipeline.py, with a registry."""
+TRANSFORMED = {"orders-transformed.yaml"}
+"""Run by transforms/test_every_transform.py."""
 WORKERS = {"kafka": "worker-kafka.yaml", "cluster": "worker.yaml"}
 """By what they need, or make."""
 
 
 def test_every_config_is_run() -> None:
     found = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.is_file() and p.parent.name != "reference"}
-    run = {*CONNECTORS, *SEARCH, *FILES, *TOPICS, *BUCKETS, *WORKERS.values()}
+    run = {
+        *CONNECTORS,
+        *SEARCH,
+        *OUTBOX,
+        SELECT,
+        *PEOPLE,
+        *FILES,
+        *TOPICS,
+        *BUCKETS,
+        *AVRO,
+        *TRANSFORMED,
+        *WORKERS.values(),
+    }
     assert found == run, "run the new file in a test, and name it above"
 
 
@@ -146,6 +167,95 @@ def test_documents_in_elasticsearch(
     found = sorted((tuple(row.values()) for row in elasticsearch.documents("nyc-flights").values()), key=str)
     assert found == rows(source, "SELECT * FROM flights")
     assert elasticsearch.documents("nyc-airlines")["UA"] == {"carrier": "UA", "name": "United"}
+
+
+def test_some_rows_and_computed_fields(databases: tuple[Database, Database], tmp_path: Path) -> None:
+    source, view = databases
+    files = [CONFIGS / "postgres-source.yaml", CONFIGS / SELECT]
+    worker = WorkerProcess(files, tmp_path / "data", environment(databases, tmp_path))
+    wanted = (
+        "SELECT flight_id, carrier, dep_time / 100 AS hour, carrier || ' ' || flight_id AS label FROM flights "
+        "WHERE dep_time < 1200"
+    )
+
+    def is_right() -> bool:
+        return exists(view, "mornings") and rows(view, "SELECT flight_id, carrier, hour, label FROM mornings") == rows(
+            source, wanted
+        )
+
+    try:
+        worker.start()
+        wait_for(is_right)
+        with source.connect() as connection:
+            connection.execute("UPDATE flights SET dep_time = 1200 + dep_time / 100 WHERE flight_id % 3 = 0")
+            connection.execute("UPDATE flights SET dep_time = 5 WHERE flight_id = 9")
+            connection.execute("DELETE FROM flights WHERE flight_id = 1")
+        wait_for(is_right)
+        done = worker.command("rebuild", "mornings")  # verified by an independent fold through the same expressions
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert is_right()
+    finally:
+        worker.stop()
+
+
+def test_an_outbox_becomes_a_view(databases: tuple[Database, Database], tmp_path: Path) -> None:
+    source, view = databases
+    with source.connect() as connection:
+        connection.execute(
+            "CREATE TABLE outbox (id uuid PRIMARY KEY, aggregatetype text NOT NULL, aggregateid text NOT NULL, "
+            "type text NOT NULL, payload jsonb)"
+        )
+    worker = WorkerProcess([CONFIGS / name for name in OUTBOX], tmp_path / "data", environment(databases, tmp_path))
+
+    def headwater(*arguments: str) -> None:
+        done = worker.command(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    files = [str(path) for path in worker.files]
+    run = ("run", "--data", str(worker.data), "--listen", "none", "--until-caught-up")
+    headwater("lint", *files)
+    headwater("check", *files)
+    headwater(*run, files[0])  # events count from here on
+    order = "SELECT gen_random_uuid(), 'order', n::text, 'placed', jsonb_build_object('total', n, 'status', 'new')"
+    with source.connect() as connection:
+        connection.execute(f"INSERT INTO outbox {order} FROM generate_series(1, 20) n")
+        connection.execute(
+            "INSERT INTO outbox VALUES"
+            "(gen_random_uuid(), 'order', '7', 'paid', '{\"total\": 7, \"status\": \"paid\"}'),"
+            "(gen_random_uuid(), 'customer', 'c1', 'joined', '{\"name\": \"Ada\"}')"
+        )
+        connection.execute("DELETE FROM outbox")
+    headwater(*run, *files)
+    wanted = [(str(n), n, "paid" if n == 7 else "new") for n in range(1, 21)]
+    assert rows(view, "SELECT order_id, total, status FROM orders") == sorted(wanted, key=str)
+    with closing(open_log({}, worker.data)) as log:
+        topics = log.topics(["outbox.event.order", "outbox.event.customer"])
+        assert len(topics) == 2 and not any(topic.compacted for topic in topics.values())
+    assert len(on_the_log(worker.data, "outbox.event.order")) == 21
+
+
+def test_a_person_is_deleted(databases: tuple[Database, Database], tmp_path: Path) -> None:
+    source, view = databases
+    with source.connect() as connection:
+        connection.execute("CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL, email text, born date)")
+        connection.execute(
+            "INSERT INTO customer SELECT n, 'N' || n, 'n@example.com', '1990-05-05' FROM generate_series(1, 50) n"
+        )
+    keys = {"KEYS_URL": f"sqlite:///{tmp_path / 'keys.db'}", "MASTER_KEY": b64encode(bytes(32)).decode()}
+    env = environment(databases, tmp_path) | keys
+    worker = WorkerProcess([CONFIGS / name for name in PEOPLE], tmp_path / "data", env)
+    everything = "SELECT id, name, email, born::text FROM customer"
+    try:
+        worker.start()
+        wait_for(lambda: exists(view, "customer") and rows(view, everything) == rows(source, everything))
+        with closing(sqlite3.connect(tmp_path / "keys.db")) as db, db:
+            db.execute("UPDATE headwater_subject_keys SET wrapped = NULL WHERE scope = 'customer' AND subject = '42'")
+        done = worker.command("rebuild", "people-view", "--keep", "0")
+        assert done.returncode == 0, done.stdout + done.stderr
+        left = [row if row[0] != 42 else (42, "[deleted]", "[deleted]", None) for row in rows(source, everything)]
+        assert rows(view, everything) == left
+    finally:
+        worker.stop()
 
 
 def test_two_workers_share_them(databases: tuple[Database, Database], tmp_path: Path) -> None:
@@ -320,8 +430,8 @@ def on_the_log(data: Path, topic: str) -> list[bytes | None]:
             return found
 
 
-def exists(view: Database) -> bool:
-    return rows(view, "SELECT to_regclass('flights')") != [(None,)]
+def exists(view: Database, table: str = "flights") -> bool:
+    return rows(view, f"SELECT to_regclass('{table}')") != [(None,)]
 
 
 def measured(worker: WorkerProcess, name: str, connector: str) -> float:

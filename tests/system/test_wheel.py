@@ -73,7 +73,8 @@ def test_a_wheel_in_an_empty_environment_does_the_main_job(
         [
             environment / "bin/python",
             "-c",
-            "import boto3, elasticsearch, fastavro, opensearchpy, pyarrow.parquet, zstandard",
+            "import boto3, cel_expr_python, cryptography, elasticsearch, fastavro, grpc_tools, opensearchpy, "
+            "pyarrow.parquet, zstandard",
         ],
         check=True,
     )
