@@ -73,6 +73,17 @@ def came_again_with_a_moved_row(found: Sequence[Written], records: Sequence[Raw]
     return {record.change.op for record in ours if record.change} == {"d", "c"}
 
 
+def came_again_at_the_begin(found: Sequence[Written], records: Sequence[Raw]) -> bool:
+    """Debezium stopped between the rows of a transaction's first WAL record, whose LSN the Begin has, too. It leaves
+    the Begin out where it counts, counts it where it looks for its place, and so repeats one row, as Headwater does."""
+    places = {record.place for record in found}
+    if len(places) != 1 or [record.by_headwater for record in found] != [False, True]:
+        return False
+    before, own = places.pop()
+    lsns = sorted(record.place[1] for record in map(written, records) if record.change and record.place[0] == before)
+    return lsns[0] == lsns[1] == own
+
+
 def latest(records: Sequence[Raw]) -> dict[tuple[str, int], int]:
     """The topics folded: number of each row that is there, by topic and key."""
     rows: dict[tuple[str, int], int] = {}
@@ -111,4 +122,5 @@ def repeated_only_what_debezium_would(records: Sequence[Raw], offsets: Sequence[
         assert not stored & twice, f"stored at {end}, and written again: {list(stored & twice)[:5]}"
         at_the_end = {record.change for record in run if record.place == end}
         moved = any(change.op == "d" for change in at_the_end & twice)  # a row got another key, and comes again
-        assert moved or len(at_the_end - twice) >= int(offset.get("lsn_events_processed", 0))
+        again = [c for c in at_the_end & twice if came_again_at_the_begin(repeated(records)[c], records)][:1]
+        assert moved or len(at_the_end - twice) + len(again) >= int(offset.get("lsn_events_processed", 0))

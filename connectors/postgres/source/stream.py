@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeGuard
 
 from headwater.worker.api import Batch, DataError, Fatal, Record, Retriable
 
@@ -93,6 +93,8 @@ class Stream:
         self._received = position.commit_lsn
         self._resumed = position
         self._transaction: Transaction | None = None
+        self._ahead: XLogData | None = None
+        """What came behind the end of a batch."""
         self._relations: dict[int, _Table] = {}
         self._positions = dict(tables)
         self._marks: dict[str, int] = {}
@@ -130,11 +132,18 @@ class Stream:
         if (self._commit_lsn, self._event) == (self._resumed.commit_lsn, self._resumed.event):
             last = self._resumed.last  # nothing new
         elif transaction is not None and self._event:
-            last, commit_us = transaction.last(), transaction.begin.commit_us
+            # a Debezium that goes on from here repeats a row rather than losing the others of its WAL record
+            last = transaction.before_last() if self._may_share else transaction.last()
+            commit_us = transaction.begin.commit_us
         return replace(
             self._resumed, commit_lsn=self._commit_lsn, event=self._event, last_commit_lsn=self._last_commit_lsn,
             last=last, done_lsn=self._done_lsn if last else None, commit_us=commit_us, snapshot=False,
         )  # fmt: skip
+
+    @property
+    def _may_share(self) -> bool:
+        """Has the rest of the newest row's WAL record yet to come, or is there none?"""
+        return self._transaction is not None and self._ahead is None and self._transaction.may_share
 
     @property
     def durable(self) -> StreamPosition:
@@ -166,18 +175,25 @@ class Stream:
         under_way = None if self._transaction is None else self._transaction.begin.commit_us
         opened = _Open(now_us=time.time_ns() // 1000, first_us=under_way)
         self._listen()
-        while self._has_room(opened) and not (inside and self._transaction is None):
-            data = self._replication.receive()
-            if data is not None:
-                self._frame(parse_frame(data), opened)
+        while not (inside and self._transaction is None):
+            full = not self._has_room(opened)
+            if full and not self._may_share:
+                break
+            frame = self._receive()
+            if frame is not None:
+                if full and self._is_behind(frame):
+                    self._ahead = frame
+                else:
+                    self._frame(frame, opened)
                 continue
-            left = 0.0 if opened.batch.records else max(0.0, min(deadline - time.monotonic(), self._interval_s))
+            enough = bool(opened.batch.records) and not self._may_share
+            left = 0.0 if enough else max(0.0, min(deadline - time.monotonic(), self._interval_s))
             if self._replication.wait(left):
                 self._heard = time.monotonic()
                 continue
             self._check_silence()
             self.send_status()
-            if opened.batch.records or time.monotonic() >= deadline or self._position_is_due():
+            if enough or time.monotonic() >= deadline or (self._position_is_due() and not opened.batch.records):
                 break
         self.send_status()
         self._listened = time.monotonic()
@@ -186,6 +202,18 @@ class Stream:
     def _has_room(self, opened: _Open) -> bool:
         full = opened.size >= BATCH_BYTES or len(opened.missing) >= BATCH_MISSING
         return not full and len(opened.batch.records) < self._max_records
+
+    def _receive(self) -> XLogData | KeepAlive | None:
+        frame, self._ahead = self._ahead, None
+        if frame is not None:
+            return frame
+        data = self._replication.receive()
+        return None if data is None else parse_frame(data)
+
+    def _is_behind(self, frame: XLogData | KeepAlive) -> TypeGuard[XLogData]:
+        """Does it come after the end of a full batch, which waits for one more row of its last WAL record alone?"""
+        transaction = self._transaction
+        return isinstance(frame, XLogData) and (transaction is None or not transaction.shares(frame.start_lsn))
 
     def _listen(self) -> None:
         """Time in which nobody read does not count as the server's silence."""
@@ -267,7 +295,7 @@ class Stream:
             elif isinstance(message, Update) and transaction.is_debeziums_last():
                 self._move_again(message, lsn, transaction, opened)
         elif isinstance(message, Begin):
-            self._transaction = Transaction(message, self._resumed, self._settings.captures_truncates)
+            self._transaction = Transaction(message, lsn, self._resumed, self._settings.captures_truncates)
             if opened.first_us is None:
                 opened.first_us = message.commit_us
         elif isinstance(message, Commit):

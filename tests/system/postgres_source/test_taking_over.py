@@ -56,6 +56,32 @@ def test_goes_on_within_a_transaction(any_database: Database, make_driver: MakeD
             assert driver.stream_position()["format"] == 1
 
 
+def test_goes_on_within_the_first_wal_record(any_database: Database, make_driver: MakeDriver) -> None:
+    """The Begin has the LSN of a COPY that comes first. Debezium counts it where it reads an offset, not where it
+    writes one, and repeats a row."""
+    with any_database.connect() as db:
+        db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        driver = make_driver(any_database).open().until_caught_up()
+        db.execute("INSERT INTO t VALUES (0)")
+        driver.until_records(1)
+        with db.transaction(), db.cursor() as cursor, cursor.copy("COPY t FROM STDIN") as copy:
+            for n in (1, 2, 3, 4):
+                copy.write_row([n])
+        while len(driver.records) < 5:
+            driver.step(ack=False)
+        records = driver.records[1:]
+        tables = {place: stored for place, stored in driver.positions.items() if place != STREAM}
+        for last, expected in enumerate(([2, 3, 4], [2, 3, 4], [3, 4], [4])):
+            driver.crash()
+            driver.records = []
+            driver.positions = tables | {STREAM: ({"server": "t"}, offset_at(records, last))}
+            driver.open()
+            while len(driver.records) < len(expected):
+                driver.step(ack=False)
+            driver.step(ack=False)
+            assert [r.value["after"]["id"] for r in driver.records] == expected
+
+
 def test_a_row_that_gets_another_key_comes_whole(any_database: Database, make_driver: MakeDriver) -> None:
     """Debezium may have stopped between the three records of such an update, and its offset counts them as written."""
     with any_database.connect() as db:
