@@ -9,6 +9,7 @@ import psycopg
 
 from headwater.worker.api import Finding, HeadwaterError
 
+from .clear_columns import clear_columns
 from .connection import Connection, address, open_connection, rows, value
 from .failures import connection_fix, quoted
 from .publication import Publication, find_publication, identity_fix, statement_text
@@ -135,6 +136,11 @@ def _tables(connection: Connection, settings: Settings) -> Iterable[Finding]:
     yield from _publication(connection, settings, tables, published)
     for table in tables:
         yield from _table(settings, table)
+
+    def masked_columns(connection: Connection, settings: Settings) -> Iterable[Finding]:
+        return clear_columns(connection, settings, tables)
+
+    yield from _safely(masked_columns, connection, settings)
 
 
 def _publication(

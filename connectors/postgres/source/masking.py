@@ -31,10 +31,12 @@ _WITH_LENGTH: Final = frozenset({1042, 1043})
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """What takes the place of a column's type. `constant`: what every value becomes, nulls too; None: it depends."""
+    """What takes the place of a column's type. `constant`: what every value becomes, nulls too; None: it depends.
+    `clear`: the values stay what they are, since the type is none that can be changed."""
 
     type: ColumnType
     constant: str | None = None
+    clear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def _root(info: TypeInfo, typmod: int, types: TypeLookup) -> tuple[TypeInfo, int
 def _masking(constant: str) -> Callable[[_Column], Masked]:
     def made(column: _Column) -> Masked:
         marked = _marked(column.type, "masked", "true")
-        return Masked(replace(marked, decode=lambda data: constant), constant) if column.text else Masked(marked)
+        if not column.text:
+            return Masked(marked, clear=True)
+        return Masked(replace(marked, decode=lambda data: constant), constant)
 
     return made
 
@@ -101,7 +105,7 @@ def _hashing(name: str, salt: str, form: Callable[[str], bytes]) -> Callable[[_C
             digest.update(form(decode(data)))
             return digest.hexdigest()[:length]
 
-        return Masked(replace(marked, decode=hashed)) if column.text else Masked(marked)
+        return Masked(replace(marked, decode=hashed)) if column.text else Masked(marked, clear=True)
 
     return made
 
@@ -111,7 +115,7 @@ def _cutting(most: int) -> Callable[[_Column], Masked]:
         schema, decode = column.type.schema, column.type.decode
         fits = column.length is not None and column.length <= most
         if fits or schema.type not in (Type.STRING, Type.BYTES) or schema.name == DECIMAL:
-            return Masked(column.type)
+            return Masked(column.type, clear=not fits)
         cut: Callable[[Any], Any] = _cut_text(most) if schema.type is Type.STRING else lambda value: value[:most]
         marked = _marked(column.type, "truncateLength", str(most))
         return Masked(replace(marked, decode=lambda data: cut(decode(data))))

@@ -34,6 +34,27 @@ def test_a_server_in_order(any_database: Database) -> None:
         assert slots == (0,), "check changed the server"
 
 
+def test_columns_that_no_mask_can_hide(any_database: Database) -> None:
+    with any_database.connect() as db:
+        db.execute("CREATE TYPE mood AS ENUM ('good')")
+        db.execute(
+            "CREATE TABLE people (email text PRIMARY KEY, name text, age int, tags text[], notes jsonb, mood mood, "
+            "photo bytea, code varchar(3), gone int)"
+        )
+        db.execute("CREATE TABLE other (id int PRIMARY KEY, age int)")
+    masks = {
+        "column.mask.with.3.chars": "public.people.(name|age|notes|gone)",
+        "column.mask.hash.v2.SHA-256.with.salt.s": "public.people.(email|tags|mood)",
+        "column.truncate.to.3.chars": "public.people.(photo|code)",
+        "column.exclude.list": "public.people.gone",
+    }
+    found = wrong(CONNECTOR.check(parse(any_database, **masks)))
+    assert set(found) == {f"public.people.{name}" for name in ("age", "notes", "tags", "email")}
+    assert "message.key.columns" in found["public.people.email"] and "exclude" in found["public.people.age"]
+    found = wrong(CONNECTOR.check(parse(any_database, **masks, **{"message.key.columns": "public.people:age"})))
+    assert list(found) == ["masked columns"], "the server does not send that key; the other findings are still there"
+
+
 def test_everything_that_is_missing_with_the_statement_that_helps() -> None:
     with running(18, settings={"wal_level": "replica", "max_replication_slots": "0", "max_wal_senders": "1"}) as server:
         server.create_database("shop")
