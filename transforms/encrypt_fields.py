@@ -16,11 +16,10 @@ from .field_cipher import encrypted
 from .field_paths import (
     Path,
     a_field,
+    changed_record,
     changed_row_schema,
-    changed_rows,
     changed_value,
     found,
-    is_side_record,
     paths,
     some_fields,
 )
@@ -51,27 +50,13 @@ class EncryptFields(Transform):
         self._fields = paths(values["fields"])
         (self._subject,) = paths([values["subject"]])
         self._keys = SubjectKeys(values)
-        self._ready = False
         self._schemas: Kept[Schema, Schema] = Kept(self._changed)
 
     def rehearse(self) -> None:
         self._keys.rehearse()
-        self._ready = True
 
     def apply(self, record: Record) -> Record:
-        value, schema = record.value, record.value_schema
-        if value is None or is_side_record(schema):
-            return record
-        if not isinstance(value, dict):
-            raise DataError(f"{record.where()}: EncryptFields needs a struct or a map")
-        if not self._ready:
-            self._keys.make_table()
-            self._ready = True
-        try:
-            made = changed_rows(value, schema, self._fields, self._row, self._old_row)
-            return record.replace(value=made, value_schema=None if schema is None else self._schemas(schema))
-        except DataError as error:
-            raise DataError(f"{record.where()}: EncryptFields: {error}") from error
+        return changed_record(record, "EncryptFields", self._fields, self._schemas, self._row, self._old_row)
 
     def close(self) -> None:
         self._keys.close()

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from headwater.connectors.debezium.placeholder import is_placeholder
 from headwater.connectors.debezium.side_schemas import HEARTBEAT_VALUE_SCHEMA, TRANSACTION_VALUE_SCHEMA
-from headwater.worker.api import DataError, Field, Schema, Type
+from headwater.worker.api import DataError, Field, Record, Schema, Type
 
 __all__ = [
+    "Change",
     "Path",
     "a_field",
+    "changed_record",
     "changed_row_schema",
     "changed_rows",
     "changed_schema",
@@ -25,6 +27,8 @@ __all__ = [
 ]
 
 Path = tuple[str, ...]
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+"""Of a row."""
 
 _SIDE: Final = frozenset({HEARTBEAT_VALUE_SCHEMA.name, TRANSACTION_VALUE_SCHEMA.name})
 
@@ -73,12 +77,36 @@ def changed_schema(schema: Schema, path: Path, change: Callable[[Schema], Schema
     return schema.with_(fields=tuple(Field(f.name, made if f.name == name else f.schema) for f in schema.fields))
 
 
+def changed_record(
+    record: Record,
+    transform: str,
+    fields: Sequence[Path],
+    schemas: Callable[[Schema], Schema],
+    change: Change,
+    change_old: Change | None = None,
+) -> Record:
+    """The record with the rows of its value, and its schema, changed; those without rows as they are.
+
+    Raises `DataError` that names `transform`.
+    """
+    value, schema = record.value, record.value_schema
+    if value is None or is_side_record(schema):
+        return record
+    if not isinstance(value, dict):
+        raise DataError(f"{record.where()}: {transform} needs a struct or a map")
+    try:
+        made = None if schema is None else schemas(schema)
+        return record.replace(value=changed_rows(value, schema, fields, change, change_old), value_schema=made)
+    except DataError as error:
+        raise DataError(f"{record.where()}: {transform}: {error}") from error
+
+
 def changed_rows(
     value: dict[str, Any],
     schema: Schema | None,
     fields: Sequence[Path],
-    change: Callable[[dict[str, Any]], dict[str, Any]],
-    change_old: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    change: Change,
+    change_old: Change | None = None,
 ) -> dict[str, Any]:
     """The value with each of its rows changed. Raises `DataError` where rows have no schema and one has not the fields:
     of rows with one `changed_row_schema` finds that. `change_old`: for rows in `before`."""

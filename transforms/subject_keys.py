@@ -100,6 +100,7 @@ class SubjectKeys:
         self._by_id: dict[str, tuple[float, SubjectKey | None]] = {}
         self._engine: sa.Engine | None = None
         self._writes = True
+        self._made = False
         self._table = sa.Table(
             values["keys.table"],
             sa.MetaData(),
@@ -123,6 +124,9 @@ class SubjectKeys:
             raise DataError(f"the subject {subject[:48]!r} holds characters that the table of keys cannot")
         if len(subject.encode()) > _LONGEST:
             raise DataError(f"the subject {subject[:48]!r}… is longer than {_LONGEST:,} bytes")
+        if self._writes and not self._made:
+            self._make_table()
+            self._made = True
         return self._remembered(self._by_subject, subject, self._found_or_made)
 
     def of_id(self, key_id: str) -> SubjectKey | None:
@@ -178,7 +182,7 @@ class SubjectKeys:
             )
         return self._engine.connect()
 
-    def make_table(self) -> None:
+    def _make_table(self) -> None:
         """Where it is missing. Raises `Unavailable`, `Fatal`."""
         try:
             with self._connected() as connection, connection.begin():

@@ -18,7 +18,7 @@ from headwater.worker.api import (
     at_least,
 )
 
-from .field_paths import changed_row_schema, changed_rows, changed_value, is_side_record, paths, some_fields
+from .field_paths import changed_record, changed_row_schema, changed_value, paths, some_fields
 from .kept import Kept
 
 
@@ -39,16 +39,7 @@ class TruncateFields(Transform):
         self._schemas: Kept[Schema, Schema] = Kept(self._changed)
 
     def apply(self, record: Record) -> Record:
-        value, schema = record.value, record.value_schema
-        if value is None or is_side_record(schema):
-            return record
-        if not isinstance(value, dict):
-            raise DataError(f"{record.where()}: TruncateFields needs a struct or a map")
-        try:
-            made = None if schema is None else self._schemas(schema)
-            return record.replace(value=changed_rows(value, schema, self._fields, self._row), value_schema=made)
-        except DataError as error:
-            raise DataError(f"{record.where()}: TruncateFields: {error}") from error
+        return changed_record(record, "TruncateFields", self._fields, self._schemas, self._row)
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         for path in self._fields:
