@@ -60,6 +60,8 @@ class JsonLines:
                     value = self._typed(value)
                 except orjson.JSONDecodeError as error:
                     yield BadRow(text[:RAW_SHOWN], f"is not JSON: {error}", number, place)
+                except RecursionError:
+                    yield BadRow(text[:RAW_SHOWN], "holds lists or objects within each other too often", number, place)
                 except ValueError as error:
                     yield BadRow(text[:RAW_SHOWN], str(error), number, place)
                 else:

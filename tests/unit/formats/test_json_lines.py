@@ -59,6 +59,13 @@ def test_long_numbers_are_what_they_say() -> None:
     ]
 
 
+def test_lists_within_each_other_as_often_as_nobody_needs() -> None:
+    deep = b"[" * 1010 + b"12345678901234567890" + b"]" * 1010
+    rows = read_all(JsonLines({}, 10_000), deep + b"\n[1]\n" + b"[" * 5000 + b"\n")
+    assert values(rows) == [[1]]
+    assert [line for line, _ in bad(rows)] == [1, 3] and "within each other" in bad(rows)[0][1]
+
+
 PARTS = st.lists(st.sampled_from([b'{"a":1}', b"\n", b"\r\n", b"[2", b"]", b" ", b"3"]))
 
 
