@@ -73,7 +73,7 @@ def test_a_member_goes_on_where_its_group_stands(
     member.subscribe(consumer, [topic], (0, 1))
     found: list[Message] = []
     while len(found) < 4:
-        found += consumer.poll(4 - len(found), 5.0)
+        found += consumer.poll(4 - len(found), 60.0)
     assert member.assigned == {where: log.topics([topic])[topic].topic_id}
     consumer.commit({where: found[-1].offset + 1})
     consumer.close()
@@ -95,7 +95,7 @@ def test_the_callback_decides_where_to_start(log: Log, log_factory: LogFactory, 
     member.subscribe(consumer, [topic], (0, 1))
     found: list[Message] = []
     while len(found) < 2:
-        found += consumer.poll(10, 5.0)
+        found += consumer.poll(10, 60.0)
     assert values(found) == [b"4", b"5"]
     consumer.close()
 

@@ -81,7 +81,7 @@ def test_a_reader_passes_over_the_holes_of_compaction(
         write(log, [Message(topic, b"%d" % (key % 10), b"%d" % round_) for key in range(100)])
         time.sleep(0.12)
     write(log, [Message(topic, b"last", b"record")])
-    first = consumer.poll(5, 5.0)
+    first = consumer.poll(5, 60.0)
     keep_up_until(log, lambda: len(read_all(log, topic)) <= 11, log_factory.upkeep_s, "compacted")
     consumer.assign(consumer.position())  # what it has read ahead is forgotten
     rest = drain(log, consumer)
