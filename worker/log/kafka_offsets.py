@@ -71,7 +71,7 @@ class KafkaOffsets:
             for place, future in futures.items():
                 where = TopicPartition(place.topic, place.partition)
                 try:
-                    result[where] = future.result().offset
+                    result[where] = _there(future.result().offset)
                 except KafkaException as error:
                     if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
                         raise self._connection.error(error, f"the offsets of {where} could not be read") from error
@@ -191,3 +191,10 @@ class KafkaOffsets:
                         f"({error.args[0].str()}). Stop the connector that reads with this group first"
                     ) from error
             time.sleep(0.2)
+
+
+def _there(offset: int) -> int:
+    """Raises `KafkaException` for none, which librdkafka (2.16.0) gives where a broker dies instead of answering."""
+    if offset < 0:
+        raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, "its leader was gone before it answered"))
+    return offset

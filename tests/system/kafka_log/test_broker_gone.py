@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from headwater.worker.api import Retriable, TopicPartition
-from headwater.worker.log import Log, Message, Producer, open_log
+from headwater.worker.log import Isolation, Log, Message, Producer, open_log
 from tests.contract.log.reading import drain, partitions_of, read_all
 from tests.servers.kafka import KafkaServer, running
 
@@ -58,6 +60,38 @@ def write_one(producer: Producer, topic: str, positions: str, number: int) -> No
     producer.send(Message(topic, b"%d" % key, b"%d:%d" % (number, key)) for key in range(RECORDS))
     producer.send([Message(positions, b"position", b"%d" % number)])
     producer.commit()
+
+
+def test_a_broker_that_dies_instead_of_answering_gives_no_offset(own_kafka: KafkaServer) -> None:
+    """librdkafka then says -1001 and no error: whoever reads up to there would stop where he is."""
+    log = connected(own_kafka)
+    log.create_topic("asked", 1, {})
+    producer = log.producer()
+    producer.send([Message("asked", b"k", b"v") for _ in range(100)])
+    producer.flush()
+    producer.close()
+    where = TopicPartition("asked", 0)
+    over = threading.Event()
+
+    def ask() -> set[int]:
+        found: set[int] = set()
+        own = connected(own_kafka)
+        while not over.is_set():
+            with suppress(Retriable):
+                found.add(own.end_offsets([where], Isolation.READ_UNCOMMITTED)[where])
+        own.close()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(ask) for _ in range(6)]
+        for _ in range(2):
+            time.sleep(2)
+            own_kafka.kill()
+            time.sleep(1)
+            own_kafka.start()
+        over.set()
+        assert [one.result() for one in asking] == [{100}] * 6
+    log.close()
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_doubled(own_kafka: KafkaServer) -> None:
