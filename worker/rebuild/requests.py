@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from headwater.worker.api import HeadwaterError
+from headwater.worker.api import Fenced, HeadwaterError
 from headwater.worker.cluster.view_state import GenerationState, Job, JobKind, RawConfig, ViewState, Wish
 from headwater.worker.log.compacted import CompactedDict
 from headwater.worker.log.contract import Log
@@ -140,7 +140,7 @@ class ViewRequests:
 
     @contextmanager
     def _changing(self, view: str) -> Iterator[tuple[ViewState, ViewWriter]]:
-        """The record, complete, and the right to write it. Raises `Conflict` while a job has that right."""
+        """The record, complete, and the right to write it. Raises `Conflict` where a job has that right or takes it."""
         config = self._config(view)
         _demand_idle(self.state(view))
         # Making the writer fences a process that drops old generations; it is started again and goes on.
@@ -149,7 +149,13 @@ class ViewRequests:
             _demand_idle(state)
             if state.current not in state.generations:
                 state = state.with_generation(state.current, GenerationState(config, "live", now_ms()))
-            yield state, writer
+            try:
+                yield state, writer
+            except Fenced as error:
+                raise Conflict(
+                    f"the job of {view} that drops old generations began at the same moment, and this was not done. "
+                    "Ask again"
+                ) from error
 
     def _config(self, view: str) -> RawConfig:
         with closing(CompactedDict(self._log, self._topics.configs)) as configs:

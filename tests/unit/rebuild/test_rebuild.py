@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from headwater.worker.cluster.view_state import ViewState
 from headwater.worker.rebuild.requests import Conflict
+from headwater.worker.rebuild.views_log import ViewWriter
+from headwater.worker.runtime.internal_topics import InternalTopics
 
-from .scene import VIEW, Scene, item, outcome, wait_for
+from .scene import SETTINGS, VIEW, Scene, item, outcome, wait_for
 
 
 @pytest.fixture
@@ -44,6 +47,21 @@ def model(count: int, *fields: str) -> dict[tuple[str, str], dict[str, object]]:
         for n, name in names.items()
         if n % 5
     }
+
+
+def test_a_job_that_begins_at_the_same_moment_goes_first(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = scene.requests.state
+
+    def begun(view: str) -> ViewState:
+        ViewWriter(scene.log, InternalTopics.of(SETTINGS), "headwater", view).close()
+        return known(view)
+
+    monkeypatch.setattr(scene.requests, "state", begun)
+    with pytest.raises(Conflict, match="Ask again"):
+        scene.requests.rebuild(VIEW, None, {})
+    assert known(VIEW).job is None
+    monkeypatch.undo()
+    assert scene.requests.rebuild(VIEW, None, {}) == scene.state().job
 
 
 def test_a_new_config_is_built_verified_and_swapped_in(scene: Scene) -> None:
