@@ -335,6 +335,8 @@ class KafkaConsumer:
         client = self._started(None)
         positions, paused = self._reading.positions, self._reading.paused
         client.assign([their_partition(partition, offset) for partition, offset in positions.items()])
+        # librdkafka keeps a pause over the end of an assignment: who lost his session at a barrier would stand there
+        client.resume([their_partition(partition) for partition in positions if partition not in paused])
         if paused:
             client.pause([their_partition(partition) for partition in paused])
 

@@ -97,6 +97,19 @@ def test_a_paused_partition_rests(log: Log, make_topic: Callable[..., str]) -> N
     consumer.close()
 
 
+def test_a_pause_ends_with_its_assignment(log: Log, make_topic: Callable[..., str]) -> None:
+    topic = make_topic()
+    where = TopicPartition(topic, 0)
+    write(log, [Message(topic, b"k", b"%d" % number) for number in range(10)])
+    consumer = log.consumer()
+    consumer.assign({where: 0})
+    read = consumer.poll(3, 60.0)
+    consumer.pause([where])
+    consumer.assign({where: read[-1].offset + 1})
+    assert values(read + drain(log, consumer, timeout_s=60.0)) == [b"%d" % number for number in range(10)]
+    consumer.close()
+
+
 def test_no_partition_starves(log: Log, make_topic: Callable[..., str]) -> None:
     topic = make_topic(3)
     write(log, [Message(topic, b"k", bytes(200), partition=0) for _ in range(20_000)])
